@@ -1,0 +1,51 @@
+# Entrances only; the logic is in dvc.yaml and stages/.
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+SHELL := /bin/bash
+export SHELL
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONPATH := $(CURDIR)
+export DVC_NO_ANALYTICS := 1
+export HF_HUB_OFFLINE := 1
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: help setup repro report test lint replicate bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: .venv/ready ## create .venv with the locked packages
+
+.venv/ready: requirements.lock
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.lock
+	@touch $@
+
+repro: setup ## run the pipeline: only what is out of date
+	python -m dvc repro
+
+report: repro ## run the pipeline, then write reports/REPORT.md and reports/report.html
+	python -m stages.report
+
+test: setup ## run all tests, the tiny pipeline included
+	python -m pytest
+
+lint: setup ## style and types
+	ruff check .
+	ruff format --check . || true
+	mypy
+
+replicate: setup ## run the desk pipeline from nothing in a temporary clone and compare
+	python -m tests.replicate
+
+bench: setup ## speed against named peers, in one run
+	for script in tests/bench/bench_*.py; do python $$script; done
+
+lock: ## resolve pyproject.toml again into requirements.lock (needs uv)
+	uv pip compile pyproject.toml --all-extras --python-version 3.11 --no-annotate --no-header --quiet \
+	  | grep -vE '^(nvidia-|cuda-|triton)' > requirements.lock.part
+	mv requirements.lock.part requirements.lock
+
+clean: ## remove data, caches and the environment; keeps reports and dvc.lock
+	rm -rf .venv .dvc/cache .dvc/tmp .pytest_cache .mypy_cache .ruff_cache
+	find data -mindepth 1 ! -name sources.lock -delete
