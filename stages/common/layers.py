@@ -1,0 +1,45 @@
+"""Which layers each training stage tunes: the paper's idea, in one place.
+
+With L layers numbered from the embedding (0) to the head (L-1), stage 1 tunes the ``bottom``
+lowest and stage 2 the ``top`` highest, less ``skip``. The paper tunes 4 and 15 of Qwen3-8B's 36,
+so layer 20 is the first frozen one below the top block. Embeddings, final norm and head stay
+frozen in both stages.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+_LAYER = re.compile(r"^model\.layers\.(\d+)\.")
+
+
+def check(bottom: int, top: int, skip: Sequence[int], depth: int) -> None:
+    """Raise ValueError, naming the model's depth, if the choice is impossible."""
+    for name, count in (("bottom", bottom), ("top", top)):
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            raise ValueError(f"{name} must be a whole number of layers, not {count!r}")
+    if bottom + top > depth:
+        raise ValueError(f"bottom {bottom} and top {top} overlap or exceed the model: "
+                         f"it has {depth} layers")
+    block = range(depth - top, depth)
+    if wrong := [layer for layer in skip if layer not in block]:
+        raise ValueError(f"skip {wrong} is not among the top {top} layers "
+                         f"{block.start}-{depth - 1} of {depth}")
+
+
+def bottom_layers(bottom: int) -> list[int]:
+    """Indices tuned in stage 1: [0, bottom)."""
+    return list(range(bottom))
+
+
+def top_layers(top: int, skip: Sequence[int], depth: int) -> list[int]:
+    """Indices tuned in stage 2: the last ``top`` of ``depth``, less ``skip``."""
+    return [layer for layer in range(depth - top, depth) if layer not in skip]
+
+
+def names_in(layers: Iterable[int], names: Iterable[str]) -> list[str]:
+    """Return, in order, the parameter names that belong to the given layers."""
+    wanted = set(layers)
+    return [name for name in names
+            if (match := _LAYER.match(name)) and int(match.group(1)) in wanted]
