@@ -1,0 +1,130 @@
+"""Keep the pairs whose two sides are written in the languages they claim.
+
+in     data/dedup/pairs.jsonl, data/download/lid
+       data/format/test.jsonl, dev split: text of known language, to measure the rules on
+out    pairs.jsonl            kept rows, unchanged and in order
+       stats.json             counts; "confusion" {expected: {found: n}}; "rules": how often each
+                              candidate rule rejects right text and accepts wrong text
+       dropped_sample.jsonl
+paper  step 3 of the data pipeline, language identification. Tool and threshold not published.
+
+One threshold for all languages fails: "likeliest language is the right one, with p >= 0.5" throws
+away most good Swahili. So each language has its rule, chosen by the table that this stage prints.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from stages.common import jsonl, lid, params
+from stages.common.cli import BAD_CONFIG, UserError, run_stage
+from stages.common.lid import Guess
+
+Row = dict[str, Any]
+SAMPLE, BATCH = 20, 10_000
+# Each rule: (expected language, guesses best first) -> is the text accepted?
+RULES: dict[str, Callable[[str, list[Guess]], bool]] = {
+    "top1_p50": lambda want, best: best[0][0] == want and best[0][1] >= 0.5,
+    "top1": lambda want, best: best[0][0] == want,
+    "no_other_p50": lambda want, best: best[0][0] == want or best[0][1] < 0.5,
+    "top3": lambda want, best: want in [code for code, _ in best[:3]],
+    "top3_or_no_other_p50": lambda want, best: (
+        want in [code for code, _ in best[:3]] or best[0][1] < 0.5),
+}
+
+
+def rule_of(language: str, chosen: dict[str, str]) -> Callable[[str, list[Guess]], bool]:
+    """The language's rule, or the default one."""
+    name = chosen.get(language, chosen["default"])
+    if name not in RULES:
+        raise UserError(f"params.yaml: langid.rule: {name!r} is not one of {', '.join(RULES)}",
+                        BAD_CONFIG)
+    return RULES[name]
+
+
+def verdict(row: Row, src: list[Guess], tgt: list[Guess], chosen: dict[str, str]) -> str:
+    """Return "kept", or the side that disqualifies the pair."""
+    for side, guesses in (("src", src), ("tgt", tgt)):
+        language = row[f"{side}_lang"]
+        if not rule_of(language, chosen)(language, guesses):
+            return f"{side}_language"
+    return "kept"
+
+
+def measure(rows: list[Row], detect: lid.Detect) -> list[Row]:
+    """Error rates of every rule on text whose language is known.
+
+    false_reject: share of a language's texts that its rule rejects. false_accept: share of the
+    other languages' texts that it accepts.
+    """
+    texts: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        texts[row["src_lang"]].add(row["src"])
+        texts[row["tgt_lang"]].add(row["tgt"])
+    guesses = {language: detect(sorted(found)) for language, found in sorted(texts.items())}
+    table = []
+    for language in guesses:
+        wrong = [guess for other, found in guesses.items() if other != language
+                 for guess in found]
+        for name, accept in RULES.items():
+            good = guesses[language]
+            table.append({
+                "rule": name, "lang": language, "n": len(good), "n_other": len(wrong),
+                "false_reject": sum(not accept(language, g) for g in good) / len(good),
+                "false_accept": sum(accept(language, g) for g in wrong) / max(1, len(wrong))})
+    return table
+
+
+def batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while batch := list(islice(rows, BATCH)):
+        yield batch
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("pairs", type=Path, help="folder with pairs.jsonl")
+    parser.add_argument("lid", type=Path, help="folder with the language-ID model")
+    parser.add_argument("test", type=Path, help="test pairs; the dev split measures the rules")
+    parser.add_argument("out", type=Path, help="output folder")
+    args = parser.parse_args(argv)
+    chosen, detect = params.get("langid.rule"), lid.load(args.lid)
+    seen, kept = 0, Counter[str]()
+    dropped: dict[str, Counter[str]] = defaultdict(Counter)
+    confusion: dict[str, Counter[str]] = defaultdict(Counter)
+    sample: list[Row] = []
+    with jsonl.writer(args.out / "pairs.jsonl") as write:
+        for batch in batches(jsonl.read(args.pairs / "pairs.jsonl")):
+            sides = [detect([row[side] for row in batch]) for side in ("src", "tgt")]
+            for row, src, tgt in zip(batch, *sides, strict=True):
+                seen += 1
+                confusion[row["src_lang"]][src[0][0]] += 1
+                confusion[row["tgt_lang"]][tgt[0][0]] += 1
+                reason = verdict(row, src, tgt, chosen)
+                if reason == "kept":
+                    kept[row["tgt_lang"]] += 1
+                    write(row)
+                    continue
+                dropped[row["tgt_lang"]][reason] += 1
+                if sum(entry["reason"] == reason for entry in sample) < SAMPLE:
+                    sample.append({"reason": reason, **row, "found": (
+                        src if reason == "src_language" else tgt)[0][0]})
+    with jsonl.writer(args.out / "dropped_sample.jsonl") as write:
+        for entry in sample:
+            write(entry)
+    dev = [row for row in jsonl.read(args.test) if row["split"] == "dev"]
+    jsonl.write_json(args.out / "stats.json", {
+        "seen": seen, "kept": kept.total(), "dropped": dict(sum(dropped.values(), Counter())),
+        "by_lang": {language: {"kept": kept[language], "dropped": dict(dropped[language])}
+                    for language in sorted({*kept, *dropped})},
+        "confusion": {language: dict(found.most_common())
+                      for language, found in sorted(confusion.items())},
+        "rule": chosen, "rules": measure(dev, detect)})
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,81 @@
+"""Rules on literal guesses, and the stage with a real, tiny fastText model."""
+
+import json
+
+import pytest
+
+from stages import download, langid
+from stages.common import jsonl, lid, tiny
+from stages.common.cli import UserError
+
+SURE = [("swh_Latn", 0.9), ("eng_Latn", 0.05), ("spa_Latn", 0.02)]
+UNSURE = [("eng_Latn", 0.3), ("ind_Latn", 0.2), ("swh_Latn", 0.1)]
+WRONG = [("eng_Latn", 0.9), ("swh_Latn", 0.05), ("ind_Latn", 0.01)]
+
+
+@pytest.mark.parametrize(("rule", "sure", "unsure", "wrong"), [
+    ("top1_p50", True, False, False), ("top1", True, False, False),
+    ("no_other_p50", True, True, False), ("top3", True, True, True),
+    ("top3_or_no_other_p50", True, True, True)])
+def test_rules(rule, sure, unsure, wrong):
+    accept = langid.RULES[rule]
+    assert [accept("swh_Latn", g) for g in (SURE, UNSURE, WRONG)] == [sure, unsure, wrong]
+
+
+def test_each_language_has_its_rule_and_the_source_is_named_first():
+    row = {"src_lang": "eng_Latn", "tgt_lang": "swh_Latn"}
+    chosen = {"default": "top1_p50", "swh_Latn": "no_other_p50"}
+    assert langid.verdict(row, WRONG, UNSURE, chosen) == "kept"
+    assert langid.verdict(row, UNSURE, UNSURE, chosen) == "src_language"
+    assert langid.verdict(row, WRONG, WRONG, chosen) == "tgt_language"
+    with pytest.raises(UserError, match="'strict' is not one of top1_p50"):
+        langid.verdict(row, WRONG, SURE, {"default": "strict"})
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory, fixtures):
+    folder = tmp_path_factory.mktemp("lid")
+    tiny.lid(download.labelled([fixtures / "tiny_train.jsonl", fixtures / "tiny_test.jsonl"]),
+             folder)
+    return folder
+
+
+def test_detector_knows_codes_and_survives_odd_text(model):
+    detect = lid.load(model)
+    found = detect(["The dog sees a big house", "Mbwa anaona nyumba kubwa", "", "a\nb\tc"])
+    assert [guesses[0][0] for guesses in found[:2]] == ["eng_Latn", "swh_Latn"]
+    assert all(0 <= p <= 1 for guesses in found for _, p in guesses)
+    assert found[2] == [("und", 0.0)] or len(found[2]) > 0
+    assert detect([]) == []
+
+
+def test_labels_of_lid176_become_flores_codes():
+    assert (lid.LID["sw"], lid.LID["en"]) == ("swh_Latn", "eng_Latn")
+
+
+def test_a_missing_model_is_a_clear_refusal(tmp_path):
+    with pytest.raises(UserError, match="must hold one fastText model, not 0"):
+        lid.load(tmp_path)
+
+
+def test_whole_stage(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(
+        "scale: s\nlayers: {bottom: 1, top: 1, skip: []}\n"
+        "scales: {s: {model: {name: m, depth: 2}}}\nlangid: {rule: {default: top1}}\n")
+    texts = [("The dog buys fresh bread today", "Mbwa ananunua mkate mpya leo"),
+             ("The dog buys fresh bread today", "Der Hund kauft heute frisches Brot"),
+             ("El perro compra pan fresco hoy", "Mbwa ananunua mkate mpya leo")]
+    rows = [{"id": str(n), "src": src, "tgt": tgt, "src_lang": "eng_Latn",
+             "tgt_lang": "swh_Latn", "split": "dev"} for n, (src, tgt) in enumerate(texts)]
+    with jsonl.writer("in/pairs.jsonl") as write:
+        for row in rows:
+            write(row)
+    langid.main(["in", str(model), "in/pairs.jsonl", "out"])
+    assert [row["id"] for row in jsonl.read("out/pairs.jsonl")] == ["0"]
+    stats = json.loads((tmp_path / "out/stats.json").read_text())
+    assert (stats["seen"], stats["kept"]) == (3, 1)
+    assert stats["dropped"] == {"tgt_language": 1, "src_language": 1}
+    assert stats["confusion"] == {"eng_Latn": {"eng_Latn": 2, "spa_Latn": 1},
+                                  "swh_Latn": {"swh_Latn": 2, "deu_Latn": 1}}
+    assert {r["rule"] for r in stats["rules"]} == set(langid.RULES)
