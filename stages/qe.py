@@ -1,0 +1,147 @@
+"""Estimate translation quality; choose the training pairs by it. Two steps, run apart, so that a
+new threshold does not score again.
+
+score  in   data/langid/pairs.jsonl, data/download/encoder, dev split of data/format/test.jsonl
+       out  checkpoint/ (comet-desk-qe, trained here), pairs.jsonl with "qe", auc.json, stats.json
+select in   data/qe/score/pairs.jsonl
+       out  pairs.jsonl, ready to train on: direction assigned, order shuffled; stats.json;
+            dropped_sample.jsonl
+paper  quality-estimation step of the data pipeline. Model and cut-off are not published: ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+from stages.common import comet_qe, jsonl, params
+from stages.common.cli import UserError, run_stage
+
+Row = dict[str, Any]
+SAMPLE = 20
+
+
+def order(row: Row, salt: str) -> str:
+    """Sort key that shuffles rows the same way everywhere."""
+    return hashlib.sha256(f"{salt}:{row['id']}:{row['tgt_lang']}".encode()).hexdigest()
+
+
+def by_language(rows: list[Row], salt: str) -> dict[str, list[Row]]:
+    """Rows of each language, each in its shuffled order."""
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: order(row, salt)):
+        groups[row["tgt_lang"]].append(row)
+    return dict(sorted(groups.items()))
+
+
+def quality_of(checkpoint: Path, dev: list[Row], batch: int, seed: int) -> Row:
+    """AUC of good against corrupted dev pairs: all, by kind of corruption, by language."""
+    rows = comet_qe.corruptions(dev, comet_qe.WORTH, seed)
+    scores = comet_qe.score(checkpoint, rows, batch)
+
+    def area(kind: str | None = None, lang: str | None = None) -> float:
+        mine = [(row["kind"], value) for row, value in zip(rows, scores, strict=True)
+                if lang in (None, row["lang"])]
+        return comet_qe.auc([v for k, v in mine if k == "good"],
+                            [v for k, v in mine if k != "good" and kind in (None, k)])
+
+    return {"all": area(), "n": len(rows),
+            "by_kind": {kind: area(kind=kind) for kind in sorted({r["kind"] for r in rows})
+                        if kind != "good"},
+            "by_lang": {lang: area(lang=lang) for lang in sorted({r["lang"] for r in rows})}}
+
+
+def score(pairs: Path, encoder: Path, test: Path, out: Path, settings: Row, seed: int) -> None:
+    """Train the estimator, measure it on held-out text, score up to ``candidates`` a language."""
+    import torch
+
+    torch.set_num_threads(settings["threads"])
+    groups = by_language(list(jsonl.read(pairs / "pairs.jsonl")), "candidates")
+    limit = settings["candidates"]
+    chosen = [row for group in groups.values() for row in group[:limit]]
+    if not chosen:
+        raise UserError(f"{pairs}/pairs.jsonl is empty: langid kept nothing. Look at its stats")
+    share = max(1, settings["train_rows"] // len(groups))
+    known = [row for group in groups.values() for row in group[:share]]
+    checkpoint = comet_qe.train(encoder, comet_qe.corruptions(known, comet_qe.WORTH, seed),
+                                settings, seed, out / "checkpoint")
+    dev = by_language([row for row in jsonl.read(test) if row["split"] == "dev"], "dev")
+    auc = quality_of(checkpoint, [row for group in dev.values()
+                                  for row in group[:settings["dev_rows"]]],
+                     settings["batch"], seed)
+    values = comet_qe.score(checkpoint, [{"src": row["src"], "mt": row["tgt"]} for row in chosen],
+                            settings["batch"])
+    with jsonl.writer(out / "pairs.jsonl") as write:
+        for row, value in zip(chosen, values, strict=True):
+            write({**row, "qe": round(value, 4)})
+    jsonl.write_json(out / "auc.json", {**auc, "note": f"{comet_qe.NAME}: synthetic corruptions, "
+                                        "no human judgements; not CometKiwi"})
+    seen = sum(map(len, groups.values()))
+    jsonl.write_json(out / "stats.json", {
+        "seen": seen, "kept": len(chosen), "dropped": {"not_scored": seen - len(chosen)},
+        "by_lang": {lang: {"kept": min(limit, len(group)),
+                           "dropped": {"not_scored": max(0, len(group) - limit)}}
+                    for lang, group in groups.items()}})
+
+
+def directed(row: Row, into_english: float) -> Row:
+    """The pair in training direction, drawn by a hash of its id."""
+    if int(order(row, "direction")[:8], 16) >= into_english * 16**8:
+        return row
+    return {**row, "src": row["tgt"], "tgt": row["src"],
+            "src_lang": row["tgt_lang"], "tgt_lang": row["src_lang"]}
+
+
+def select(scored: Path, out: Path, settings: Row) -> None:
+    """Keep pairs at or above ``min_score``, up to each language's budget."""
+    dropped: dict[str, Counter[str]] = defaultdict(Counter)
+    sample, chosen = [], []
+    groups = by_language(list(jsonl.read(scored / "pairs.jsonl")), "budget")
+    for lang, group in groups.items():
+        if lang not in settings["pairs"]:
+            raise UserError(f"params.yaml: qe.select.pairs has no budget for {lang}")
+        good = [row for row in group if row["qe"] >= settings["min_score"]]
+        bad = [row for row in group if row["qe"] < settings["min_score"]]
+        budget = settings["pairs"][lang]
+        dropped[lang] = +Counter(below_score=len(bad), over_budget=max(0, len(good) - budget))
+        sample += [{"reason": "below_score", **row} for row in bad[:SAMPLE]]
+        chosen += good[:budget]
+    chosen.sort(key=lambda row: order(row, "training"))
+    with jsonl.writer(out / "pairs.jsonl") as write:
+        for row in chosen:
+            write(directed(row, settings["into_english"]))
+    with jsonl.writer(out / "dropped_sample.jsonl") as write:
+        for row in sample:
+            write(row)
+    kept = Counter(row["tgt_lang"] for row in chosen)
+    jsonl.write_json(out / "stats.json", {
+        "seen": sum(map(len, groups.values())), "kept": len(chosen),
+        "dropped": dict(sum(dropped.values(), Counter())),
+        "by_lang": {lang: {"kept": kept[lang], "dropped": dict(dropped[lang])}
+                    for lang in groups}})
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    steps = parser.add_subparsers(dest="step", required=True)
+    scoring = steps.add_parser("score", help="train the estimator and score the pairs")
+    scoring.add_argument("pairs", type=Path, help="folder with pairs.jsonl")
+    scoring.add_argument("encoder", type=Path, help="folder of the pretrained encoder")
+    scoring.add_argument("test", type=Path, help="test pairs; the dev split measures the scores")
+    scoring.add_argument("out", type=Path, help="output folder")
+    choosing = steps.add_parser("select", help="choose training pairs by their scores")
+    choosing.add_argument("pairs", type=Path, help="output folder of the step score")
+    choosing.add_argument("out", type=Path, help="output folder")
+    args = parser.parse_args(argv)
+    if args.step == "score":
+        score(args.pairs, args.encoder, args.test, args.out, params.scaled("qe.score"),
+              params.get("seed"))
+    else:
+        select(args.pairs, args.out, params.scaled("qe.select"))
+
+
+if __name__ == "__main__":
+    run_stage(main)

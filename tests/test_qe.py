@@ -1,0 +1,109 @@
+"""Scoring through unbabel-comet on a small encoder; selection on literal scores."""
+
+import json
+
+import pytest
+
+from stages import download, qe
+from stages.common import comet_qe, jsonl, tiny
+from stages.common.cli import UserError
+
+SETTINGS = {"threads": 1, "batch": 16, "candidates": 40, "train_rows": 30, "dev_rows": 5,
+            "hidden": [8], "dropout": 0.1, "lr": 1e-3, "epochs": 2}
+
+
+def row(number, lang="spa_Latn", **extra):
+    return {"id": f"t:{number}", "src": f"the cat number {number} sleeps here",
+            "tgt": f"el gato número {number} duerme", "src_lang": "eng_Latn", "tgt_lang": lang,
+            "origin": "test", **extra}
+
+
+def put(file, rows):
+    with jsonl.writer(file) as write:
+        for one in rows:
+            write(one)
+    return file
+
+
+def read(file):
+    return json.loads(file.read_text())
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory, fixtures):
+    """The step score, run once on 50 Spanish and 20 Swahili pairs."""
+    root = tmp_path_factory.mktemp("qe")
+    tiny.encoder([text for _, text in download.labelled([fixtures / "tiny_train.jsonl"])],
+                 root / "encoder")
+    put(root / "in/pairs.jsonl", [row(n) for n in range(50)]
+        + [row(n, "swh_Latn", tgt=f"paka nambari {n} analala") for n in range(20)])
+    put(root / "test.jsonl", [row(n + 100, split="dev") for n in range(8)]
+        + [row(n + 100, "swh_Latn", tgt=f"paka {n} analala hapa", split="dev") for n in range(8)])
+    qe.score(root / "in", root / "encoder", root / "test.jsonl", root / "out", SETTINGS, seed=1)
+    return root
+
+
+def test_scores_are_those_of_comets_own_predict(scored):
+    from comet import load_from_checkpoint
+
+    rows = list(jsonl.read(scored / "out/pairs.jsonl"))
+    model = load_from_checkpoint(str(scored / "out/checkpoint/checkpoints/model.ckpt"),
+                                 local_files_only=True)
+    expected = model.predict([{"src": r["src"], "mt": r["tgt"]} for r in rows], batch_size=8,
+                             gpus=0, num_workers=0, progress_bar=False).scores
+    assert [r["qe"] for r in rows] == pytest.approx(expected, abs=1e-4)
+
+
+def test_candidates_are_counted(scored):
+    stats = read(scored / "out/stats.json")
+    assert (stats["seen"], stats["kept"], stats["dropped"]) == (70, 60, {"not_scored": 10})
+    assert stats["by_lang"]["spa_Latn"] == {"kept": 40, "dropped": {"not_scored": 10}}
+    assert len(list(jsonl.read(scored / "out/pairs.jsonl"))) == 60
+
+
+def test_auc_is_given_by_kind_of_damage_and_language(scored):
+    auc = read(scored / "out/auc.json")
+    assert set(auc["by_kind"]) == set(comet_qe.WORTH)
+    assert set(auc["by_lang"]) == {"spa_Latn", "swh_Latn"}
+    assert all(0 <= value <= 1 for value in [auc["all"], *auc["by_kind"].values()])
+
+
+def test_same_seed_same_scores(scored, tmp_path):
+    qe.score(scored / "in", scored / "encoder", scored / "test.jsonl", tmp_path, SETTINGS, seed=1)
+    assert (tmp_path / "pairs.jsonl").read_bytes() == (scored / "out/pairs.jsonl").read_bytes()
+
+
+def test_nothing_to_score_is_a_clear_refusal(scored, tmp_path):
+    put(tmp_path / "pairs.jsonl", [])
+    with pytest.raises(UserError, match="langid kept nothing"):
+        qe.score(tmp_path, scored / "encoder", scored / "test.jsonl", tmp_path, SETTINGS, seed=1)
+
+
+def test_selection_keeps_the_good_up_to_the_budget(tmp_path):
+    put(tmp_path / "in/pairs.jsonl", [row(n, qe=0.9 if n < 6 else 0.1) for n in range(10)]
+        + [row(n, "swh_Latn", qe=0.5) for n in range(4)])
+    qe.select(tmp_path / "in", tmp_path / "out", {
+        "min_score": 0.5, "into_english": 0.5, "pairs": {"spa_Latn": 4, "swh_Latn": 9}})
+    stats = read(tmp_path / "out/stats.json")
+    assert (stats["seen"], stats["kept"]) == (14, 8)
+    assert stats["dropped"] == {"below_score": 4, "over_budget": 2}
+    assert stats["by_lang"]["swh_Latn"] == {"kept": 4, "dropped": {}}
+    chosen = list(jsonl.read(tmp_path / "out/pairs.jsonl"))
+    assert all(one["qe"] >= 0.5 for one in chosen)
+    assert {one["reason"] for one in jsonl.read(tmp_path / "out/dropped_sample.jsonl")} == {
+        "below_score"}
+
+
+@pytest.mark.parametrize(("share", "sources"), [(0.0, {"eng_Latn"}), (1.0, {"spa_Latn"}),
+                                                (0.5, {"eng_Latn", "spa_Latn"})])
+def test_direction_is_a_share_and_turns_the_whole_row(share, sources):
+    turned = [qe.directed(row(n), share) for n in range(40)]
+    assert {one["src_lang"] for one in turned} == sources
+    assert all(one["src"].startswith("the cat" if one["src_lang"] == "eng_Latn" else "el gato")
+               for one in turned)
+
+
+def test_a_language_without_a_budget_is_named(tmp_path):
+    put(tmp_path / "pairs.jsonl", [row(1, qe=1.0)])
+    with pytest.raises(UserError, match="no budget for spa_Latn"):
+        qe.select(tmp_path, tmp_path, {"min_score": 0, "into_english": 0.5, "pairs": {}})
