@@ -1,0 +1,34 @@
+"""Stage 1: tune the bottom layers, where source text is encoded.
+
+in     data/qe/select/pairs.jsonl      the chosen pairs, direction assigned
+       data/format/test.jsonl          its dev split, for the held-out loss only
+       data/download/model             the instruct model
+out    layers.safetensors (the trained tensors), config.json, loss.csv
+paper  two-stage training, first stage: bottom 4 layers, 1 epoch, cosine, warmup 0.03.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from stages.common import params, sft
+from stages.common.cli import run_stage
+from stages.common.layers import bottom_layers
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("model", type=Path, help="folder of the instruct model")
+    parser.add_argument("pairs", type=Path, help="training pairs, JSON Lines")
+    parser.add_argument("dev", type=Path, help="held-out pairs, JSON Lines")
+    parser.add_argument("out", type=Path, help="folder for the trained tensors")
+    args = parser.parse_args(argv)
+    sft.train(args.model, args.pairs, args.dev, args.out,
+              layers=bottom_layers(params.get("layers.bottom")),
+              settings=params.scaled("train"), lr=params.scaled("train_s1.lr"),
+              system=params.scaled("model.system"), seed=params.get("seed"))
+
+
+if __name__ == "__main__":
+    run_stage(main)

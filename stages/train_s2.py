@@ -1,0 +1,35 @@
+"""Stage 2: tune the top layers, where target text is written, starting from stage 1.
+
+in     data/qe/select/pairs.jsonl      the same pairs as in stage 1
+       data/format/test.jsonl          its dev split, for the held-out loss only
+       data/train_s1                   what stage 1 trained
+out    layers.safetensors (the trained tensors), config.json, loss.csv
+paper  two-stage training, second stage: top 15 layers; the middle stays frozen throughout.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from stages.common import params, sft
+from stages.common.cli import run_stage
+from stages.common.layers import top_layers
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("parent", type=Path, help="output folder of stage 1")
+    parser.add_argument("pairs", type=Path, help="training pairs, JSON Lines")
+    parser.add_argument("dev", type=Path, help="held-out pairs, JSON Lines")
+    parser.add_argument("out", type=Path, help="folder for the trained tensors")
+    args = parser.parse_args(argv)
+    layers = top_layers(params.get("layers.top"), params.get("layers.skip"),
+                        params.scaled("model.depth"))
+    sft.train(args.parent, args.pairs, args.dev, args.out, layers=layers,
+              settings=params.scaled("train"), lr=params.scaled("train_s2.lr"),
+              system=params.scaled("model.system"), seed=params.get("seed"))
+
+
+if __name__ == "__main__":
+    run_stage(main)
