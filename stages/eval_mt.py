@@ -1,0 +1,111 @@
+"""Translate the test set with one system, both directions of every language.
+
+in     a model folder (base, or a training stage's output)
+       data/format/test.jsonl          devtest rows are translated, dev rows serve as examples
+       data/download/lid, data/download/spm
+out    segments.jsonl   one row per direction and segment: source, reference, output, flags
+       meta.json        what produced it: weights, tokenizer, prompt, decoding, versions
+paper  FLORES-101, spBLEU and xCOMET. Prompt, decoding and shots are not published: ours.
+
+A system whose name ends in _fewshot sees solved examples first, so that learning the answer
+format can be told from learning to translate. Scores are derived later, in `significance`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from stages.common import generate, jsonl, lid, model, params, prompts, provenance
+from stages.common.cli import UserError, run_stage
+from stages.common.languages import PIVOT
+
+Row = dict[str, Any]
+
+
+def turned(row: Row, into_pivot: bool) -> Row:
+    """The row with source and target in translation order."""
+    if not into_pivot:
+        return row
+    return {**row, "src": row["tgt"], "tgt": row["src"],
+            "src_lang": row["tgt_lang"], "tgt_lang": row["src_lang"]}
+
+
+def choose(rows: list[Row], lang: str, split: str, limit: int | None) -> list[Row]:
+    """The first ``limit`` rows of a language and split, in an order hashed from their ids.
+
+    The order does not depend on the language, so every direction gets the same ids.
+    """
+    mine = [row for row in rows if row["tgt_lang"] == lang and row["split"] == split]
+    mine.sort(key=lambda row: hashlib.sha256(row["id"].encode()).hexdigest())
+    return mine[:limit]
+
+
+def result(row: Row, answer: tuple[str, bool], found: tuple[str, float]) -> Row:
+    """One output row with its flags."""
+    hyp, truncated = answer
+    return {"id": row["id"], "cluster": row["cluster"],
+            "direction": f"{row['src_lang']}-{row['tgt_lang']}",
+            "src": row["src"], "ref": row["tgt"], "hyp": hyp,
+            "hyp_lang": found[0], "hyp_lang_p": round(found[1], 4),
+            "off_target": bool(hyp) and found[0] != row["tgt_lang"],
+            "empty": not hyp, "copy": hyp.casefold() == row["src"].casefold(),
+            "truncated": truncated,
+            "ref_hash": prompts.sha16(f"{row['src']}\0{row['tgt']}")}
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("model", type=Path, help="folder of the base model or a training stage")
+    parser.add_argument("test", type=Path, help="test pairs, JSON Lines")
+    parser.add_argument("lid", type=Path, help="folder with the language-ID model")
+    parser.add_argument("spm", type=Path, help="folder with the spBLEU tokenizer")
+    parser.add_argument("out", type=Path, help="output folder; its name is the system's name")
+    args = parser.parse_args(argv)
+    import torch
+
+    system, settings = args.out.name, params.scaled("eval_mt")
+    torch.set_num_threads(settings["threads"])
+    rows = list(jsonl.read(args.test))
+    translator, tokenizer = model.load(args.model)
+    detect = lid.load(args.lid)
+    stop = generate.newline_tokens(tokenizer)
+    shots = settings["shots"] if system.endswith("_fewshot") else 0
+    results: list[Row] = []
+    rendered: list[str] = []
+    for lang in params.scaled("format.languages"):
+        test = choose(rows, lang, "devtest", settings["segments"])
+        examples = choose(rows, lang, "dev", shots)
+        if not test or len(examples) < shots:
+            raise UserError(f"{args.test}: {len(test)} devtest rows and {len(examples)} dev rows "
+                            f"for {lang}; at least 1 and {shots} are needed")
+        for into_pivot in (True, False):
+            todo = [turned(row, into_pivot) for row in test]
+            solved = [(row["src"], row["tgt"])
+                      for row in (turned(row, into_pivot) for row in examples)]
+            ids = [prompts.prompt_ids(tokenizer, prompts.messages(
+                row["src"], row["src_lang"], row["tgt_lang"], solved,
+                params.scaled("model.system"))) for row in todo]
+            arrow = f"{system} {lang} {'→' if into_pivot else '←'} {PIVOT}"
+            answers = generate.greedy(translator, tokenizer, ids, settings["max_new_tokens"],
+                                      settings["batch"], stop, arrow)
+            found = [guesses[0] for guesses in detect([hyp for hyp, _ in answers])]
+            results += map(result, todo, answers, found)
+            rendered.append(tokenizer.decode(ids[0]))
+    results.sort(key=lambda row: (row["direction"], row["id"]))
+    with jsonl.writer(args.out / "segments.jsonl") as write:
+        for row in results:
+            write(row)
+    jsonl.write_json(args.out / "meta.json", {
+        "system": system, "scale": params.get("scale"), "limit": settings["segments"],
+        "test_set": settings["test_set"], "languages": params.scaled("format.languages"),
+        "shots": shots, "spbleu": provenance.spbleu(args.spm, settings["spbleu_label"]),
+        "signature": provenance.signature(
+            args.model, tokenizer, rendered, params.get("seed"), "greedy, first line, "
+            f"max_new_tokens={settings['max_new_tokens']}, batch={settings['batch']}")})
+
+
+if __name__ == "__main__":
+    run_stage(main)
