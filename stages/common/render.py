@@ -1,0 +1,246 @@
+"""One table model, four renderers: Markdown, HTML, CSV and LaTeX (booktabs).
+
+in   a table as `significance` writes it: {"id", "title", "says", "cannot", "notes": [text],
+     "columns": [{"key", "label", "kind", "digits"?, "unit"?, "help"?}], "rows": [{key: value}]}
+     kind: text, int, float, percent (0-100), p, interval ([low, high]) or verdict.
+     Values are raw and unrounded; None means "not applicable". In HTML, a row with a true
+     "rule" is set off from those above it.
+out  text. Markdown, HTML and LaTeX show rounded values; CSV keeps every digit.
+
+Cells carry the output of language models, so nothing in a cell may act: each renderer escapes
+what its format gives a meaning to, and the text can be read back unchanged. Characters that
+change how *other* text looks (bidi controls, invisible ones) are spelled out as ``U+202E``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+from markupsafe import Markup, escape
+
+Table = dict[str, Any]
+Column = dict[str, Any]
+
+NA = "n/a"
+# Glyph and word together: a verdict stays readable without colour.
+GLYPHS = {"better": "▲", "worse": "▼", "equivalent": "≡", "maintained": "◆",
+          "inconclusive": "○", NA: "–"}
+_JOINERS = "\u200c\u200d"  # zero-width, but they spell words in Indic and Arabic scripts
+_FORMULA = re.compile(r"^[\s']*[=+\-@＝＋－＠]")
+_PUNCTUATION = {"|": "&#124;", "\\": "&#92;", "`": "&#96;", "$": "&#36;", "<": "&lt;",
+                ">": "&gt;", "&": "&amp;", "\n": "<br>"}
+_MARKDOWN = re.compile(r"[|\\`$<>&\n]|[*_\[\]{}!~#@^]|:(?=\S)|(?<=[wW]{3})\.|^ | $")
+_TEX = {"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
+        "%": r"\%", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+        "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
+        "`": r"\textasciigrave{}", "[": "{[}", "*": "{*}", "\n": r"\newline{}",
+        "Δ": r"$\Delta$", "δ": r"$\delta$", "ρ": r"$\rho$",
+        "−": "$-$", "±": r"$\pm$", "×": r"$\times$", "≥": r"$\geq$", "≤": r"$\leq$",
+        "→": r"$\rightarrow$", "←": r"$\leftarrow$", "…": r"\dots{}", "–": r"\textendash{}"}
+# Also: spaces that TeX would drop, and doubled characters that it would join to another one.
+_TEX_SPECIAL = re.compile("[" + re.escape("".join(_TEX)) + r"]|^ | $|(?<= ) |([-',])(?=\1)")
+
+
+def visible(text: str) -> str:
+    """Spell out control, format and surrogate characters; newlines become ``\\n``."""
+    def show(char: str) -> str:
+        hidden = unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        return f"U+{ord(char):04X}" if hidden and char not in _JOINERS + "\n" else char
+
+    return "".join(map(show, text.replace("\r\n", "\n").replace("\r", "\n")))
+
+
+def md_text(text: str) -> str:
+    """Escape for GitHub Markdown, inside a table cell or a paragraph."""
+    return _MARKDOWN.sub(lambda match: _PUNCTUATION.get(
+        match[0], "&#32;" if match[0] == " " else "\\" + match[0]), visible(text))
+
+
+def html_text(text: str) -> Markup:
+    """Escape for HTML, as element content or as a quoted attribute value."""
+    return escape(visible(text))
+
+
+def csv_text(text: str) -> str:
+    """Put an apostrophe before what a spreadsheet would run as a formula (OWASP, CSV injection).
+
+    Reading back: drop one leading apostrophe where the rest still looks like a formula.
+    """
+    text = visible(text)
+    return "'" + text if _FORMULA.match(text) else text
+
+
+def tex_text(text: str) -> str:
+    """Escape for LaTeX with T1 or Unicode fonts."""
+    return _TEX_SPECIAL.sub(lambda match: _TEX.get(
+        match[0], "\\ " if match[0] == " " else match[0] + "{}"), visible(text))
+
+
+def number(value: float, digits: int = 2, signed: bool = False) -> str:
+    """Fixed-point text with a true minus sign; what rounds to zero has no sign."""
+    text = f"{value:+,.{digits}f}" if signed else f"{value:,.{digits}f}"
+    if not any(char in "123456789" for char in text):
+        text = text.lstrip("+-")
+    return text.replace("-", "−")
+
+
+def p_value(value: float) -> str:
+    """A p-value to three decimals, four below 0.001, and never 0."""
+    if value < 0.0001:
+        return "<0.0001"
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.4f}"
+
+
+def display(column: Column, value: Any) -> str:
+    """The plain text of a cell, rounded as its column says."""
+    if value is None:
+        return NA
+    if isinstance(value, str):  # also a word in a column of numbers, such as "saturated"
+        return value
+    kind, digits = column["kind"], column.get("digits")
+    if kind == "int":
+        return number(value, 0)
+    if kind in ("float", "percent"):
+        default = 1 if kind == "percent" else 2
+        return number(value, default if digits is None else digits,
+                      column["label"].startswith("Δ"))
+    if kind == "p":
+        return p_value(value)
+    if kind == "interval":
+        low, high = (NA if end is None else number(end, 2 if digits is None else digits)
+                     for end in value)
+        return f"{low} to {high}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def heading(column: Column) -> str:
+    """Label and unit; the unit is left out where the label already says it."""
+    unit = column.get("unit")
+    return f"{column['label']} ({unit})" if unit and unit not in column["label"] \
+        else str(column["label"])
+
+
+def is_text(column: Column) -> bool:
+    """Text and verdicts align left; numbers align right."""
+    return column["kind"] in ("text", "verdict")
+
+
+def verdict_second(table: Table) -> list[Column]:
+    """The columns, the verdict moved next to the row's name: wide tables are cut off on the right.
+
+    For reading only; CSV and LaTeX keep the declared order.
+    """
+    first, *rest = table["columns"]
+    return [first, *sorted(rest, key=lambda column: column["kind"] != "verdict")]
+
+
+def _grid(table: Table, columns: list[Column], cell: Callable[[Column, Any], str],
+          ) -> list[list[str]]:
+    return [[cell(column, row.get(column["key"])) for column in columns] for row in table["rows"]]
+
+
+def glyph(verdict: str) -> str:
+    """The sign of a verdict; a verdict may go on after its word, as in ``n/a (no items)``."""
+    return GLYPHS.get(verdict.split(" ")[0].rstrip(":,;"), "")
+
+
+def to_md(table: Table) -> str:
+    """A GitHub Markdown pipe table."""
+    def cell(column: Column, value: Any) -> str:
+        shown = md_text(display(column, value))
+        return f"{glyph(value)} {shown}".strip() if column["kind"] == "verdict" and value \
+            else shown
+
+    columns = verdict_second(table)
+    lines = [[md_text(heading(column)) for column in columns],
+             [":--" if is_text(column) else "--:" for column in columns],
+             *_grid(table, columns, cell)]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def to_html(table: Table) -> Markup:
+    """A <table>; the first column is the row's heading, verdicts are chips."""
+    def cell(column: Column, value: Any) -> Markup:
+        shown = html_text(display(column, value))
+        if column["kind"] == "verdict" and value:
+            return Markup('<span class="chip {}"><span aria-hidden="true">{}</span> {}</span>'
+                          ).format(re.sub(r"\W", "", str(value).split(" ")[0]), glyph(value), shown)
+        return shown
+
+    def kind(column: Column, value: Any = "") -> str:
+        return ("text" if is_text(column) else "num") + (" na" if value is None else "")
+
+    columns = verdict_second(table)
+    heads = Markup("").join(Markup('<th scope="col" class="{}">{}</th>').format(
+        kind(column), html_text(heading(column))) for column in columns)
+    body = Markup("")
+    for row in table["rows"]:
+        body += Markup('<tr class="rule">' if row.get("rule") else "<tr>")
+        for position, column in enumerate(columns):
+            value = row.get(column["key"])
+            tag = Markup('th scope="row"' if position == 0 else "td")
+            direction = Markup(' dir="auto"' if column["kind"] == "text" else "")
+            body += Markup('<{} class="{}"{}>{}</{}>').format(
+                tag, kind(column, value), direction, cell(column, value), tag[:2])
+        body += Markup("</tr>\n")
+    return Markup("<table><thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody></table>\n").format(
+        heads, body)
+
+
+def to_csv(table: Table) -> str:
+    """Raw values under the columns' keys; an interval takes two columns, None is empty."""
+    def cells(column: Column, value: Any) -> list[Any]:
+        if column["kind"] == "interval":
+            return list(value or (None, None))
+        if value is None or isinstance(value, int | float):
+            return [value]
+        return [csv_text(display(column, value))]
+
+    out = io.StringIO()
+    write = csv.writer(out, lineterminator="\n")
+    write.writerow([name for column in table["columns"] for name in (
+        [f"{column['key']}_low", f"{column['key']}_high"] if column["kind"] == "interval"
+        else [csv_text(column["key"])])])
+    for row in table["rows"]:
+        write.writerow([value for column in table["columns"]
+                        for value in cells(column, row.get(column["key"]))])
+    return out.getvalue()
+
+
+def to_tex(table: Table) -> str:
+    """A booktabs table float; wide tables want ``\\resizebox`` or a landscape page."""
+    columns = table["columns"]
+    rows = [[tex_text(heading(column)) for column in columns],
+            *_grid(table, columns, lambda column, value: tex_text(display(column, value)))]
+    lines = [" & ".join(row) + " \\\\\n" for row in rows]
+    label = re.sub(r"[^A-Za-z0-9]", "-", table["id"])
+    return ("% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc} or a Unicode engine\n"
+            "\\begin{table}\n"
+            f"\\caption{{{tex_text(table['title'])}. {tex_text(table['says'])} "
+            f"{tex_text(table['cannot'])}}}\n\\label{{tab:{label}}}\n"
+            f"\\begin{{tabular}}{{{''.join('l' if is_text(c) else 'r' for c in columns)}}}\n"
+            f"\\toprule\n{lines[0]}\\midrule\n{''.join(lines[1:])}\\bottomrule\n"
+            "\\end{tabular}\n\\end{table}\n")
+
+
+def of_rows(name: str, title: str, says: str, cannot: str, rows: list[dict[str, Any]]) -> Table:
+    """A table whose columns are the keys of the rows, texts first.
+
+    The kind of a column is read off its first value; a key that ends in % holds 0-100.
+    """
+    columns = []
+    for key in dict.fromkeys(key for row in rows for key in row):
+        value = next((row[key] for row in rows if row.get(key) is not None), "")
+        kind = "int" if isinstance(value, int) else "text" if not isinstance(value, float) \
+            else "percent" if key.endswith("%") else "float"
+        columns.append({"key": key, "label": key.replace("_", " "), "kind": kind})
+    columns.sort(key=lambda column: column["kind"] != "text")
+    return {"id": name, "title": title, "says": says, "cannot": cannot, "rows": rows, "notes": [],
+            "columns": columns}
