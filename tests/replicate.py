@@ -1,0 +1,109 @@
+"""Run the committed pipeline from nothing in a temporary clone and compare with what is committed.
+
+    make replicate
+
+Data stages must give the same bytes: the hashes of their outputs in dvc.lock are compared.
+Training and evaluation repeat byte for byte on the same machine type; elsewhere, sums of floats
+come in another order, so their numbers are held to the tolerances below. Prints one line per
+check: reproduced, differs or not run. Exit status 1 unless everything is reproduced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+EXACT = ("download", "format", "dedup", "langid")  # no floating-point model in them
+# Largest accepted difference of a headline number (points), by the last part of its key.
+TOLERANCE = {"delta": 1.5, "baseline": 1.0, "system": 1.0}
+
+
+def outputs(lock: Path) -> dict[str, dict[str, str]]:
+    """{stage: {output path: hash}} of a dvc.lock."""
+    stages = YAML(typ="safe").load(lock.read_text(encoding="utf-8"))["stages"]
+    return {name: {out["path"]: out["md5"] for out in stage.get("outs", [])}
+            for name, stage in stages.items()}
+
+
+def leaves(tree: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of a nested mapping, with its dotted key."""
+    if isinstance(tree, dict):
+        for name, value in tree.items():
+            yield from leaves(value, f"{key}.{name}" if key else name)
+    else:
+        yield key, tree
+
+
+def compare(committed: Path, rerun: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield (verdict, what, detail) for every stage output and every headline number."""
+    before, after = outputs(committed / "dvc.lock"), outputs(rerun / "dvc.lock")
+    for stage, outs in before.items():
+        if stage.split("@")[0] == "significance":
+            continue  # its numbers are compared below
+        for path, digest in outs.items():
+            found = after.get(stage, {}).get(path)
+            if found is None:
+                yield "not run", path, stage
+            elif found == digest:
+                yield "reproduced", path, "same bytes"
+            elif stage.split("@")[0] in EXACT:
+                yield "differs", path, f"{digest} is now {found}"
+            else:
+                yield "reproduced", path, "other bytes; its numbers are compared below"
+    report = "reports/significance.json"
+    if not (rerun / report).is_file():
+        yield "not run", report, ""
+        return
+    old, new = (dict(leaves(json.loads((root / report).read_text())["headline"]))
+                for root in (committed, rerun))
+    for key, value in old.items():
+        last = key.rsplit(".", 1)[-1]
+        if last != "verdict" and (last not in TOLERANCE or value is None):
+            continue
+        if new.get(key) is None:
+            yield "not run", key, ""
+        elif last == "verdict":
+            yield ("reproduced" if new[key] == value else "differs"), key, f"{value} → {new[key]}"
+        else:
+            close = abs(new[key] - value) <= TOLERANCE[last]
+            yield ("reproduced" if close else "differs"), key, (
+                f"{value:.3f} → {new[key]:.3f} (tolerance {TOLERANCE[last]})")
+
+
+def run(folder: Path) -> None:
+    """Clone the committed state into ``folder`` and run the pipeline there, with its own cache."""
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "--force"], cwd=folder,
+                   env=environment, check=False)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--against", type=Path, help="compare with this finished clone instead "
+                        "of running a new one")
+    args = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as scratch:
+        rerun = args.against or Path(scratch) / "clone"
+        if args.against is None:
+            run(rerun)
+        results = list(compare(ROOT, rerun))
+    for verdict, what, detail in results:
+        print(f"{verdict:<11} {what}  {detail}")
+    count = {v: sum(r[0] == v for r in results) for v in ("reproduced", "differs", "not run")}
+    print(", ".join(f"{n} {v}" for v, n in count.items()))
+    sys.exit(0 if count["reproduced"] == len(results) else 1)
+
+
+if __name__ == "__main__":
+    main()

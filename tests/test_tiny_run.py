@@ -1,0 +1,133 @@
+"""The whole DAG at scale tiny, through the declared commands, in a clone of its own.
+
+Random weights: this proves the plumbing and claims nothing about translation.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+KEEP = ["dvc.yaml", "params.yaml", "stages", "tests/fixtures", ".dvc/config", ".dvc/.gitignore",
+        ".dvcignore", ".gitignore", "data/sources.lock"]
+
+
+class Clone:
+    """A repository of its own, in a path with a space, that runs this checkout's code."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in KEEP:
+            source, target = ROOT / name, folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, target)
+        self.call("git", "init", "--quiet")
+        self.commit()
+
+    def call(self, *command: str, ok: bool = True) -> str:
+        environment = {**os.environ, "PYTHONPATH": str(self.folder), "SHELL": "/bin/bash",
+                       "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                       **{f"GIT_{who}_{what}": "test@example.org" for who in
+                          ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}}
+        done = subprocess.run(command, cwd=self.folder, env=environment, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        assert (done.returncode == 0) == ok, done.stdout
+        return done.stdout
+
+    def dvc(self, *arguments: str, ok: bool = True) -> str:
+        return self.call(sys.executable, "-m", "dvc", *arguments, ok=ok)
+
+    def commit(self) -> None:
+        self.call("git", "add", "--all")
+        self.call("git", "commit", "--quiet", "--message", "state")
+
+    def lock(self) -> dict[str, list]:
+        """{stage: its output hashes}."""
+        stages = YAML(typ="safe").load((self.folder / "dvc.lock").read_text())["stages"]
+        return {name: stage.get("outs") for name, stage in stages.items()}
+
+    def ran(self, output: str) -> set[str]:
+        return {line.split("'")[1] for line in output.splitlines()
+                if line.startswith("Running stage '")}
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    clone = Clone(tmp_path_factory.mktemp("tiny run") / "a clone")
+    params = clone.folder / "params.yaml"
+    params.write_text(params.read_text().replace("scale: desk", "scale: tiny"))
+    clone.output = clone.dvc("repro")
+    clone.commit()
+    return clone
+
+
+def test_every_stage_ran(clone):
+    stages = {name.split("@")[0] for name in clone.ran(clone.output)}
+    assert stages == {"download", "format", "dedup", "langid", "qe", "train_s1", "train_s2",
+                      "eval_mt", "eval_reason", "significance"}
+
+
+def test_nothing_is_left_to_do(clone):
+    assert clone.ran(clone.dvc("repro")) == set()
+
+
+def test_every_row_is_accounted_for(clone):
+    for stage in ("format", "dedup", "langid", "qe/select"):
+        stats = json.loads((clone.folder / f"data/{stage}/stats.json").read_text())
+        assert stats["seen"] == stats["kept"] + sum(stats["dropped"].values()), stage
+
+
+def test_significance_names_its_scale(clone):
+    report = json.loads((clone.folder / "reports/significance.json").read_text())
+    assert report["meta"]["scale"] == "tiny"
+    assert {table["id"].split(".")[0] for table in report["tables"]} >= {
+        "t1_reasoning", "t2_aggregate", "t3_translation"}
+
+
+def test_the_report_is_written(clone):
+    clone.call(sys.executable, "-m", "stages.report")
+    html = (clone.folder / "reports/report.html").read_text()
+    assert "tiny" in html
+    assert (clone.folder / "reports/REPORT.md").is_file()
+
+
+def test_another_top_reruns_only_what_depends_on_it(clone):
+    before = clone.lock()
+    output = clone.dvc("exp", "run", "--set-param", "layers.top=10")
+    assert clone.ran(output) == {"train_s2", "eval_mt@xplus", "eval_reason@xplus", "significance"}
+    after = clone.lock()
+    assert {name for name in before if before[name] != after[name]} == {
+        "train_s2", "eval_mt@xplus", "eval_reason@xplus"}
+    clone.call("git", "checkout", "--quiet", ".")
+    clone.dvc("checkout", "--quiet")
+
+
+def test_the_same_in_a_temporary_folder_and_from_the_queue(clone):
+    output = clone.dvc("exp", "run", "--temp", "--set-param", "layers.top=9")
+    assert clone.ran(output) == {"train_s2", "eval_mt@xplus", "eval_reason@xplus", "significance"}
+    clone.dvc("exp", "run", "--queue", "--set-param", "layers.top=8", "--name", "top-eight")
+    output = clone.dvc("exp", "run", "--run-all", "--jobs", "1")
+    assert "top-eight" in clone.dvc("exp", "show", "--csv")
+
+
+def test_an_impossible_choice_stops_before_any_work(clone):
+    output = clone.dvc("exp", "run", "--set-param", "layers.top=33", ok=False)
+    assert "overlap or exceed the model: it has 36 layers" in output
+    assert "done in" not in output  # no stage finished anything
+    clone.call("git", "checkout", "--quiet", ".")
+    clone.dvc("checkout", "--quiet")
+
+
+def test_run_from_nothing_twice_gives_the_same_bytes(clone):
+    before = clone.lock()
+    clone.dvc("repro", "--force")
+    assert clone.lock() == before
