@@ -32,7 +32,7 @@ report: repro ## run the pipeline, then write reports/REPORT.md and reports/repo
 	python -m stages.report
 
 export: repro ## merge the tuned model into an ordinary Hugging Face folder, data/export
-	python -m stages.export data/train_s2 data/export
+	python -m stages.model.export data/train_s2 data/export
 
 test: setup ## run all tests, the tiny pipeline included
 	python -m pytest -n 2 --dist loadfile

@@ -22,9 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from stages.common import jsonl, params, simhash
-from stages.common.cli import BAD_CONFIG, UserError, run_stage
-from stages.common.overlap import Overlap, grams, normal
+from .common import jsonl, params
+from .common.command import run_stage
+from .common.errors import BAD_CONFIG, UserError
+from .corpus import simhash
+from .corpus.normal_form import grams, normal
+from .corpus.overlap import Overlap
 
 Row = dict[str, Any]
 Settings = dict[str, Any]

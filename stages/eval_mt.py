@@ -18,9 +18,13 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from stages.common import generate, jsonl, lid, model, params, prompts, provenance
-from stages.common.cli import UserError, run_stage
-from stages.common.languages import PIVOT
+from .common import jsonl, params
+from .common.command import run_stage
+from .common.errors import UserError
+from .common.languages import PIVOT
+from .corpus import language_id
+from .decoding import greedy
+from .model import prompts, provenance, weights
 
 Row = dict[str, Any]
 
@@ -69,9 +73,9 @@ def main(argv: list[str] | None = None) -> None:
     system, settings = args.out.name, params.scaled("eval_mt")
     torch.set_num_threads(settings["threads"])
     rows = list(jsonl.read(args.test))
-    translator, tokenizer = model.load(args.model)
-    detect = lid.load(args.lid)
-    stop = generate.newline_tokens(tokenizer)
+    translator, tokenizer = weights.load(args.model)
+    detect = language_id.load(args.lid)
+    stop = greedy.newline_tokens(tokenizer)
     shots = settings["shots"] if system.endswith("_fewshot") else 0
     results: list[Row] = []
     rendered: list[str] = []
@@ -89,7 +93,7 @@ def main(argv: list[str] | None = None) -> None:
                 row["src"], row["src_lang"], row["tgt_lang"], solved,
                 params.scaled("model.system"))) for row in todo]
             arrow = f"{system} {lang} {'→' if into_pivot else '←'} {PIVOT}"
-            answers = generate.greedy(translator, tokenizer, ids, settings["max_new_tokens"],
+            answers = greedy.greedy(translator, tokenizer, ids, settings["max_new_tokens"],
                                       settings["batch"], stop, arrow)
             found = [guesses[0] for guesses in detect([hyp for hyp, _ in answers])]
             results += map(result, todo, answers, found)

@@ -21,8 +21,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from stages.common import jsonl, model, params, provenance
-from stages.common.cli import UserError, run_stage
+from .common import jsonl, params
+from .common.command import run_stage
+from .common.errors import UserError
+from .model import provenance, weights
 
 TASKS, ITEMS = Path("stages/tasks"), Path("data/download/items")
 
@@ -59,7 +61,7 @@ def evaluate(folder: Path, tasks: dict[str, str], limit: int, batch: int, seed: 
         from lm_eval.models.huggingface import HFLM
         from lm_eval.tasks import TaskManager
 
-        network, tokenizer = model.load(folder)
+        network, tokenizer = weights.load(folder)
         chosen = {task: sorted(choose_items(ITEMS / f"{task}.jsonl", limit))
                   for task in tasks}
         outcome = simple_evaluate(

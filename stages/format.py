@@ -1,6 +1,6 @@
 """Bring every source into one form, clean it, and count what is dropped.
 
-in     data/download/train, data/download/test   through a reader (stages/readers)
+in     data/download/train, data/download/test   through a reader (stages/corpus/readers)
 out    train.jsonl   {"id", "src", "tgt", "src_lang", "tgt_lang", "origin"}, src is English
        test.jsonl    the same, with "split" (dev or devtest) and "cluster" (source document);
                      only messages that every language has, so that directions share their ids
@@ -19,11 +19,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from stages import readers
-from stages.common import jsonl, params
-from stages.common.cleaning import clean, verdict
-from stages.common.cli import UserError, run_stage
-from stages.common.languages import PIVOT
+from .common import jsonl, params
+from .common.command import run_stage
+from .common.errors import UserError
+from .common.languages import PIVOT
+from .corpus import readers
+from .corpus.cleaning import clean, verdict
 
 Row = dict[str, Any]
 SAMPLE = 20

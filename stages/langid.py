@@ -21,9 +21,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from stages.common import jsonl, lid, params
-from stages.common.cli import BAD_CONFIG, UserError, run_stage
-from stages.common.lid import Guess
+from .common import jsonl, params
+from .common.command import run_stage
+from .common.errors import BAD_CONFIG, UserError
+from .corpus import language_id
+from .corpus.language_id import Guess
 
 Row = dict[str, Any]
 SAMPLE, BATCH = 20, 10_000
@@ -56,7 +58,7 @@ def verdict(row: Row, src: list[Guess], tgt: list[Guess], chosen: dict[str, str]
     return "kept"
 
 
-def measure(rows: list[Row], detect: lid.Detect) -> list[Row]:
+def measure(rows: list[Row], detect: language_id.Detect) -> list[Row]:
     """Error rates of every rule on text whose language is known.
 
     false_reject: share of a language's texts that its rule rejects. false_accept: share of the
@@ -92,7 +94,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("test", type=Path, help="test pairs; the dev split measures the rules")
     parser.add_argument("out", type=Path, help="output folder")
     args = parser.parse_args(argv)
-    chosen, detect = params.get("langid.rule"), lid.load(args.lid)
+    chosen, detect = params.get("langid.rule"), language_id.load(args.lid)
     seen, kept = 0, Counter[str]()
     dropped: dict[str, Counter[str]] = defaultdict(Counter)
     confusion: dict[str, Counter[str]] = defaultdict(Counter)

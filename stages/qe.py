@@ -17,8 +17,11 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from stages.common import comet_qe, jsonl, params
-from stages.common.cli import UserError, run_stage
+from .comet import estimator
+from .common import jsonl, params
+from .common.command import run_stage
+from .common.errors import UserError
+from .corpus import corruptions
 
 Row = dict[str, Any]
 SAMPLE = 20
@@ -39,13 +42,13 @@ def by_language(rows: list[Row], salt: str) -> dict[str, list[Row]]:
 
 def quality_of(checkpoint: Path, dev: list[Row], batch: int, seed: int) -> Row:
     """AUC of good against corrupted dev pairs: all, by kind of corruption, by language."""
-    rows = comet_qe.corruptions(dev, comet_qe.WORTH, seed)
-    scores = comet_qe.score(checkpoint, rows, batch)
+    rows = corruptions.corruptions(dev, corruptions.WORTH, seed)
+    scores = estimator.score(checkpoint, rows, batch)
 
     def area(kind: str | None = None, lang: str | None = None) -> float:
         mine = [(row["kind"], value) for row, value in zip(rows, scores, strict=True)
                 if lang in (None, row["lang"])]
-        return comet_qe.auc([v for k, v in mine if k == "good"],
+        return estimator.auc([v for k, v in mine if k == "good"],
                             [v for k, v in mine if k != "good" and kind in (None, k)])
 
     return {"all": area(), "n": len(rows),
@@ -66,18 +69,18 @@ def score(pairs: Path, encoder: Path, test: Path, out: Path, settings: Row, seed
         raise UserError(f"{pairs}/pairs.jsonl is empty: langid kept nothing. Look at its stats")
     share = max(1, settings["train_rows"] // len(groups))
     known = [row for group in groups.values() for row in group[:share]]
-    checkpoint = comet_qe.train(encoder, comet_qe.corruptions(known, comet_qe.WORTH, seed),
+    checkpoint = estimator.train(encoder, corruptions.corruptions(known, corruptions.WORTH, seed),
                                 settings, seed, out / "checkpoint")
     dev = by_language([row for row in jsonl.read(test) if row["split"] == "dev"], "dev")
     auc = quality_of(checkpoint, [row for group in dev.values()
                                   for row in group[:settings["dev_rows"]]],
                      settings["batch"], seed)
-    values = comet_qe.score(checkpoint, [{"src": row["src"], "mt": row["tgt"]} for row in chosen],
+    values = estimator.score(checkpoint, [{"src": row["src"], "mt": row["tgt"]} for row in chosen],
                             settings["batch"])
     with jsonl.writer(out / "pairs.jsonl") as write:
         for row, value in zip(chosen, values, strict=True):
             write({**row, "qe": round(value, 4)})
-    jsonl.write_json(out / "auc.json", {**auc, "note": f"{comet_qe.NAME}: synthetic corruptions, "
+    jsonl.write_json(out / "auc.json", {**auc, "note": f"{estimator.NAME}: synthetic corruptions, "
                                         "no human judgements; not CometKiwi"})
     seen = sum(map(len, groups.values()))
     jsonl.write_json(out / "stats.json", {

@@ -8,7 +8,7 @@ out    reports/significance.json   the data model
 paper  claims "+15 spBLEU" and "reasoning comparable" and tests neither: all of this is ours
 
 Runs alone on any two folders of result files in the same form. Which test stands behind which
-verdict: `stages/common/stats.py`.
+verdict: `stages/statistics/closed_forms.py`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from stages.common import compare_answers, compare_translations, jsonl, mt_corpus, pairing, params
-from stages.common import tables as layout
-from stages.common.cli import BAD_CONFIG, UserError, run_stage
+from .common import jsonl, params
+from .common.command import run_stage
+from .common.errors import BAD_CONFIG, UserError
+from .statistics import answers, pairing, segment_statistics, translations
+from .statistics import tables as layout
 
 Row = dict[str, Any]
 EVIDENCE = {
@@ -43,22 +45,22 @@ def translation(folder: Path, settings: Row) -> tuple[list[Row], list[Row], Row,
     results = {name: pairing.translations(folder / name) for name in names}
     for name in names[1:]:
         pairing.pair_translations(results[names[0]], results[name])
-    data = mt_corpus.corpus(list(results.values()), settings["metrics"], settings["seed"])
-    rows = compare_translations.groups(data.directions, results[names[0]].meta["languages"])
-    draws = {(metric.name, whole): compare_translations.bootstrap(
+    data = segment_statistics.corpus(list(results.values()), settings["metrics"], settings["seed"])
+    rows = translations.groups(data.directions, results[names[0]].meta["languages"])
+    draws = {(metric.name, whole): translations.bootstrap(
         data, metric, rows, settings, whole) for metric in data.metrics for whole in (False, True)}
     tables, paired = [], []
     headline: Row = {}
     for system, baseline in settings["contrasts"]:
         contrast = f"{system}-{baseline}"
-        compared = {metric.name: compare_translations.compare(
+        compared = {metric.name: translations.compare(
             data, metric, rows, system, baseline, settings, draws[metric.name, False],
             draws[metric.name, True]) for metric in data.metrics}
-        compare_translations.agreement(compared)
+        translations.agreement(compared)
         for metric in data.metrics:
             tables.append(layout.translation(
                 compared[metric.name], contrast, system, baseline, metric.name, metric.label,
-                compare_translations.notes(data, metric, compared[metric.name], settings)))
+                translations.notes(data, metric, compared[metric.name], settings)))
         headline[contrast] = {"into_eng": {}, "out_of_eng": {}, "directions": {}}
         for metric_name, found in compared.items():
             for row in found:
@@ -71,7 +73,7 @@ def translation(folder: Path, settings: Row) -> tuple[list[Row], list[Row], Row,
     first = settings["contrasts"][0][0]
     for metric in data.metrics:
         if metric.name in data.shuffled:
-            tables.append(layout.floors(compare_translations.floors(
+            tables.append(layout.floors(translations.floors(
                 data, metric, rows, first, settings, draws[metric.name, False]), metric.name,
                 metric.label, names, first))
     return tables, paired, headline, {metric.label: metric.signature for metric in data.metrics}
@@ -87,16 +89,16 @@ def reasoning(folder: Path, settings: Row) -> tuple[list[Row], list[Row], Row, R
         contrast = f"{system}-{baseline}"
         a, b = (pairing.answers(folder / name) for name in (system, baseline))
         pairing.pair_answers(a, b, lenient)
-        tasks = compare_answers.compare_tasks(a, b, settings)
-        whole = compare_answers.aggregate(tasks, settings)
-        notes = compare_answers.notes(tasks, settings)
+        tasks = answers.compare_tasks(a, b, settings)
+        whole = answers.aggregate(tasks, settings)
+        notes = answers.notes(tasks, settings)
         tables += [layout.reasoning([task.row for task in tasks], contrast, system, baseline,
                                     notes["tasks"]),
                    layout.aggregate(whole, contrast, system, baseline, notes["aggregate"])]
         headline[contrast] = {
             "macro": short(whole[0]), "tasks": {t.row["task"]: short(t.row) for t in tasks},
             "harmed": sum(t.row["verdict"] == "worse" for t in tasks)}
-        curves[contrast] = compare_answers.margin_curve(tasks, settings)
+        curves[contrast] = answers.margin_curve(tasks, settings)
         paired += pairing.matched(contrast, a, b, ("doc_hash", "target_hash"), "task")
     return tables, paired, headline, curves
 

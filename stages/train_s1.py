@@ -12,9 +12,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from stages.common import params, sft
-from stages.common.cli import run_stage
-from stages.common.layers import bottom_layers
+from .common import params
+from .common.command import run_stage
+from .model.layers import bottom_layers
+from .training import sft
 
 
 def main(argv: list[str] | None = None) -> None:

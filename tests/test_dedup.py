@@ -6,7 +6,7 @@ import pytest
 
 from stages import dedup
 from stages.common import jsonl
-from stages.common.cli import UserError
+from stages.common.errors import UserError
 
 RULES = {"method": "simhash", "ngram": 4, "distance": 3, "jaccard": 0.8, "permutations": 64,
          "test_jaccard": 0.5}

@@ -12,8 +12,8 @@ import zipfile
 import pytest
 
 from stages import download
-from stages.common import sources
-from stages.common.cli import UserError
+from stages.common.errors import UserError
+from stages.corpus import sources
 
 CONTENT = {"pkg/a.txt": b"alpha\n", "pkg/sub/b.txt": b"beta\n", "pkg/c.bin": b"\0" * 9}
 

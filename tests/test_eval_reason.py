@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from stages import eval_reason
-from stages.common import jsonl, model
+from stages.common import jsonl
+from stages.model import weights
 
 ITEMS = [{"id": n, "question": f"What is number {n}?", "choices": ["a cat", "bread", f"it is {n}"],
           "gold": n % 3} for n in range(12)]
@@ -34,7 +35,7 @@ def likelihood(network, tokenizer, question, choice):
 @pytest.mark.parametrize("metric", ["acc", "acc_norm"])
 def test_predictions_equal_an_independent_forward_pass(workspace, tiny_model, metric):
     rows, _ = eval_reason.evaluate(tiny_model, {"physics": metric}, limit=8, batch=3, seed=1)
-    network, tokenizer = model.load(tiny_model)
+    network, tokenizer = weights.load(tiny_model)
     assert len(rows) == 8
     assert [row["doc_id"] for row in rows] == sorted(row["doc_id"] for row in rows)
     for row in rows:

@@ -7,7 +7,7 @@ import pytest
 
 from stages import format as stage
 from stages.common import jsonl
-from stages.common.cli import UserError
+from stages.common.errors import UserError
 
 
 def test_split_is_a_property_of_the_english_text_and_near_its_share():

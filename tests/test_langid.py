@@ -5,8 +5,10 @@ import json
 import pytest
 
 from stages import download, langid
-from stages.common import jsonl, lid, tiny
-from stages.common.cli import UserError
+from stages.common import jsonl
+from stages.common.errors import UserError
+from stages.convert import tiny
+from stages.corpus import language_id
 
 SURE = [("swh_Latn", 0.9), ("eng_Latn", 0.05), ("spa_Latn", 0.02)]
 UNSURE = [("eng_Latn", 0.3), ("ind_Latn", 0.2), ("swh_Latn", 0.1)]
@@ -41,7 +43,7 @@ def model(tmp_path_factory, fixtures):
 
 
 def test_detector_knows_codes_and_survives_odd_text(model):
-    detect = lid.load(model)
+    detect = language_id.load(model)
     found = detect(["The dog sees a big house", "Mbwa anaona nyumba kubwa", "", "a\nb\tc"])
     assert [guesses[0][0] for guesses in found[:2]] == ["eng_Latn", "swh_Latn"]
     assert all(0 <= p <= 1 for guesses in found for _, p in guesses)
@@ -50,12 +52,12 @@ def test_detector_knows_codes_and_survives_odd_text(model):
 
 
 def test_labels_of_lid176_become_flores_codes():
-    assert (lid.LID["sw"], lid.LID["en"]) == ("swh_Latn", "eng_Latn")
+    assert (language_id.LID["sw"], language_id.LID["en"]) == ("swh_Latn", "eng_Latn")
 
 
 def test_a_missing_model_is_a_clear_refusal(tmp_path):
     with pytest.raises(UserError, match="must hold one fastText model, not 0"):
-        lid.load(tmp_path)
+        language_id.load(tmp_path)
 
 
 def test_whole_stage(model, tmp_path, monkeypatch):

@@ -5,8 +5,10 @@ import json
 import pytest
 
 from stages import download, qe
-from stages.common import comet_qe, jsonl, tiny
-from stages.common.cli import UserError
+from stages.common import jsonl
+from stages.common.errors import UserError
+from stages.convert import tiny
+from stages.corpus import corruptions
 
 SETTINGS = {"threads": 1, "batch": 16, "candidates": 40, "train_rows": 30, "dev_rows": 5,
             "hidden": [8], "dropout": 0.1, "lr": 1e-3, "epochs": 2}
@@ -63,7 +65,7 @@ def test_candidates_are_counted(scored):
 
 def test_auc_is_given_by_kind_of_damage_and_language(scored):
     auc = read(scored / "out/auc.json")
-    assert set(auc["by_kind"]) == set(comet_qe.WORTH)
+    assert set(auc["by_kind"]) == set(corruptions.WORTH)
     assert set(auc["by_lang"]) == {"spa_Latn", "swh_Latn"}
     assert all(0 <= value <= 1 for value in [auc["all"], *auc["by_kind"].values()])
 

@@ -8,8 +8,8 @@ import pytest
 
 from stages import significance
 from stages.common import jsonl
-from stages.common.cli import UserError
-from tests.results_fixture import SETTINGS, change, items, run, segments, write
+from stages.common.errors import UserError
+from tests.statistics.result_files import SETTINGS, change, items, run, segments, write
 
 BOTH = ("swh_Latn-eng_Latn", "eng_Latn-swh_Latn")
 
@@ -220,7 +220,7 @@ def test_a_missing_system_is_named(folders):
 
 
 def test_a_refusal_writes_nothing_and_exits_with_65(folders, tmp_path, monkeypatch, capsys):
-    from stages.common.cli import run_stage
+    from stages.common.command import run_stage
 
     change(folders[0] / "xplus/segments.jsonl", lambda rows: rows.pop())
     monkeypatch.chdir(tmp_path)
@@ -228,7 +228,7 @@ def test_a_refusal_writes_nothing_and_exits_with_65(folders, tmp_path, monkeypat
         "scale: s\nlayers: {bottom: 1, top: 1, skip: []}\n"
         f"scales: {{s: {{model: {{name: m, depth: 2}}}}}}\nsignificance: {json.dumps(SETTINGS)}\n")
     monkeypatch.setattr(sys, "argv", ["significance", *map(str, folders), "out.json"])
-    monkeypatch.setattr("stages.common.cli.die_with_parent", lambda: None)
+    monkeypatch.setattr("stages.common.command.die_with_parent", lambda: None)
     with pytest.raises(SystemExit) as stop:
         run_stage(significance.main)
     assert stop.value.code == 65

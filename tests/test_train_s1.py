@@ -6,8 +6,8 @@ import pytest
 from safetensors.torch import load_file
 
 from stages import train_s1
-from stages.common import model
-from stages.common.cli import UserError
+from stages.common.errors import UserError
+from stages.model import weights
 from tests import stage_fixture
 
 
@@ -29,7 +29,7 @@ def test_the_bottom_layers_are_trained(inputs, tmp_path, tiny_model):
     assert trained_layers(tmp_path / "data/train_s1") == {0, 1}
     config = json.loads((tmp_path / "data/train_s1/config.json").read_text())
     assert (config["layers"], config["lr"], config["steps"]) == ([0, 1], 1e-3, 3)
-    assert config["parent_sha256"] == model.revision(tiny_model)
+    assert config["parent_sha256"] == weights.revision(tiny_model)
     assert sorted(path.name for path in (tmp_path / "data/train_s1").iterdir()) == [
         "config.json", "layers.safetensors", "loss.csv"]
 
@@ -39,7 +39,7 @@ def test_no_bottom_layers_leaves_the_model_as_it_is(inputs, tmp_path, tiny_model
     stage_fixture.params(tmp_path, 6, bottom=0, train=stage_fixture.TRAIN, train_s1={"lr": 1e-3})
     train_s1.main(inputs)
     assert trained_layers(tmp_path / "data/train_s1") == set()
-    before, after = (model.load(folder)[0].state_dict() for folder in
+    before, after = (weights.load(folder)[0].state_dict() for folder in
                      (tiny_model, tmp_path / "data/train_s1"))
     assert all(before[name].equal(after[name]) for name in before)
 

@@ -6,8 +6,8 @@ import pytest
 from safetensors.torch import load_file
 
 from stages import train_s1, train_s2
-from stages.common import model
-from stages.common.cli import UserError
+from stages.common.errors import UserError
+from stages.model import weights
 from tests import stage_fixture
 
 
@@ -43,7 +43,7 @@ def test_it_starts_where_stage_one_ended(folder):
     run(2)
     config = json.loads((folder / "data/train_s2/config.json").read_text())
     before = json.loads((folder / "data/train_s1/config.json").read_text())
-    assert config["parent_sha256"] == model.revision(folder / "data/train_s1")
+    assert config["parent_sha256"] == weights.revision(folder / "data/train_s1")
     assert config["dev_loss"]["before"] == before["dev_loss"]["after"]
     assert config["dev_loss"]["after"] != config["dev_loss"]["before"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from stages.common.cli import BAD_CONFIG, UserError
+from .errors import BAD_CONFIG, UserError
 
 PIVOT = "eng_Latn"
 

@@ -2,21 +2,36 @@
 
 The only module that knows the file. Stages ask for literal keys: ``get("layers.top")`` for the
 recipe and ``scaled("train.lr")`` for ``scales.<scale>.train.lr``; tests compare those keys with
-dvc.yaml. The first read checks the layer choice, so that an impossible one stops any stage
-before it works.
+dvc.yaml. The first read checks the layer counts against the model's depth, as plain numbers, so
+that an impossible choice stops any stage before it works and no stage depends on the recipe.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stages.common.cli import BAD_CONFIG, UserError
-from stages.common.layers import check
+from .errors import BAD_CONFIG, UserError
 
 FILE = Path("params.yaml")
+
+
+def impossible(bottom: int, top: int, skip: Sequence[int], depth: int) -> str | None:
+    """Why the choice of layers cannot be made in a model of ``depth`` layers, or None."""
+    for name, count in (("bottom", bottom), ("top", top)):
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            return f"{name} must be a whole number of layers, not {count!r}"
+    if bottom + top > depth:
+        return (f"bottom {bottom} and top {top} overlap or exceed the model: "
+                f"it has {depth} layers")
+    block = range(depth - top, depth)
+    if wrong := [layer for layer in skip if layer not in block]:
+        return (f"skip {wrong} is not among the top {top} layers "
+                f"{block.start}-{depth - 1} of {depth}")
+    return None
 
 
 @cache
@@ -32,10 +47,8 @@ def _load(path: Path, stamp: tuple[int, int]) -> dict[str, Any]:
         raise UserError(f"{path}: scale: {tree['scale']!r} is not one of "
                         f"{', '.join(tree['scales'])}", BAD_CONFIG)
     layers, model = tree["layers"], tree["scales"][tree["scale"]]["model"]
-    try:
-        check(layers["bottom"], layers["top"], layers["skip"], model["depth"])
-    except ValueError as error:
-        raise UserError(f"{path}: layers: {error} ({model['name']})", BAD_CONFIG) from error
+    if why := impossible(layers["bottom"], layers["top"], layers["skip"], model["depth"]):
+        raise UserError(f"{path}: layers: {why} ({model['name']})", BAD_CONFIG)
     return tree
 
 

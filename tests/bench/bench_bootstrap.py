@@ -17,9 +17,9 @@ import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
 
-from stages.common import mt_scores
-from stages.common.compare_translations import scorer
-from stages.common.resampling import bootstrap_weights, collect
+from stages.statistics import lexical
+from stages.statistics.resampling import bootstrap_weights, collect
+from stages.statistics.translations import scorer
 
 SEGMENTS, SYSTEMS, RESAMPLES, SEED = 1012, 10, 1000, 12345
 VOCABULARY, REPEATS = 3000, 5
@@ -40,12 +40,12 @@ def ours(name, refs, systems):
     """(seconds of statistics, median seconds of resampling, scores, p-values, tables)."""
     start = time.perf_counter()
     if name == "BLEU":
-        score, tokens = mt_scores.bleu, [text.split() for text in refs]
-        found = [mt_scores.bleu_statistics([text.split() for text in system], tokens)
+        score, tokens = lexical.bleu, [text.split() for text in refs]
+        found = [lexical.bleu_statistics([text.split() for text in system], tokens)
                  for system in systems]
     else:
-        score, symbols = mt_scores.chrf, mt_scores.chrf_symbols(refs)
-        found = [mt_scores.chrf_statistics(mt_scores.chrf_symbols(system), symbols)
+        score, symbols = lexical.chrf, lexical.chrf_symbols(refs)
+        found = [lexical.chrf_statistics(lexical.chrf_symbols(system), symbols)
                  for system in systems]
     tables = np.stack(found)
     extraction, spans = time.perf_counter() - start, []
@@ -95,7 +95,7 @@ def main() -> None:
               f"{np.abs(scores - peer_scores).max():.1g}, p-values by {np.abs(p - peer_p).max():g}")
     for resamples in (1000, 10_000):
         tracemalloc.start()
-        p_values(tables, mt_scores.chrf, resamples)
+        p_values(tables, lexical.chrf, resamples)
         print(f"{resamples} resamples: peak {tracemalloc.get_traced_memory()[1] / 2**20:.0f} MiB")
         tracemalloc.stop()
 

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import torch
 
-from stages.common import generate, jsonl, model, prompts
+from stages.common import jsonl
+from stages.decoding import greedy
+from stages.model import prompts, weights
 
 LIMIT, BATCH, ROWS = 48, 32, 64
 
@@ -39,13 +41,13 @@ def main() -> None:
     parser.add_argument("test", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(2)
-    network, tokenizer = model.load(args.model)
+    network, tokenizer = weights.load(args.model)
     rows = [row for row in jsonl.read(args.test) if row["split"] == "dev"][:ROWS]
     ids = [prompts.prompt_ids(tokenizer, prompts.messages(
         row["tgt"], row["tgt_lang"], row["src_lang"], system="")) for row in rows]
-    ends = {tokenizer.eos_token_id, *generate.newline_tokens(tokenizer)}
+    ends = {tokenizer.eos_token_id, *greedy.newline_tokens(tokenizer)}
     start = time.perf_counter()
-    ours = generate.greedy(network, tokenizer, ids, LIMIT, BATCH, sorted(ends), "ours")
+    ours = greedy.greedy(network, tokenizer, ids, LIMIT, BATCH, sorted(ends), "ours")
     middle = time.perf_counter()
     theirs = peer(network, tokenizer, ids, ends)
     end = time.perf_counter()

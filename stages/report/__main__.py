@@ -1,0 +1,109 @@
+"""Write the report from what the pipeline left behind; no number in it is typed by hand.
+
+in     reports/significance.json   required; all else is optional and reported as not run
+       params.yaml, dvc.lock, and the files below data/ that `records` names
+out    reports/REPORT.md, reports/report.html (one file), reports/figures/*.{svg,png},
+       reports/tables/*.{md,csv,tex}, reports/runtime.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ..common import jsonl, params
+from ..common.command import run_stage
+from ..common.errors import UserError
+from . import evidence, exhibits, figures, render
+from .render import Table
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def environment(escape: Callable[[str], str], dialect: str) -> Environment:
+    """Templates in one dialect: every value is escaped for it unless a renderer made it."""
+    def finalize(value: Any) -> Markup:
+        return value if isinstance(value, Markup) else Markup(escape(str(value)))
+
+    env = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, finalize=finalize,
+                      undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    env.globals["dialect"] = dialect
+    env.filters |= {
+        "html": render.to_html, "md": lambda table: Markup(render.to_md(table)),
+        "inline": lambda svg, name: Markup(figures.inline(svg, name)),
+        "flow": lambda text: Markup(" ".join(text.split())),
+        "codespan": lambda text: Markup(render.visible(str(text)).replace("`", "'")),
+        "num": render.number, "signed": lambda value: render.number(value, 2, signed=True),
+        "p": render.p_value, "glyph": render.glyph, "word": lambda v: re.sub(r"\W.*", "", v),
+        "interval": lambda ci: render.display({"kind": "interval"}, ci),
+        "metric": exhibits.metric_name, "place": exhibits.place, "versus": exhibits.versus}
+    return env
+
+
+def write_tables(tables: list[Table], folder: Path) -> None:
+    """Each table as Markdown and LaTeX for reading, CSV for machines. Files of earlier runs go."""
+    for old in folder.glob("*.*"):
+        if old.suffix in (".md", ".csv", ".tex"):
+            old.unlink()
+    for table in tables:
+        title, says, cannot = (render.md_text(table[key]) for key in ("title", "says", "cannot"))
+        name = re.sub(r"[^\w.+-]", "_", table["id"])
+        jsonl.write_text(folder / f"{name}.md", f"# {title}\n\n{says}\n\n"
+                         f"{render.to_md(exhibits.worded(table))}\n{cannot}\n")
+        jsonl.write_text(folder / f"{name}.csv", render.to_csv(table))
+        jsonl.write_text(folder / f"{name}.tex", render.to_tex(exhibits.worded(table)))
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("root", type=Path, nargs="?", default=Path(),
+                        help="folder that holds data/ and reports/ (default: this one)")
+    root = parser.parse_args(argv).root
+    reports = root / "reports"
+    if (model := evidence.load(reports / "significance.json")) is None:
+        raise UserError(f"{reports / 'significance.json'} is not there. Run `dvc repro` first")
+    metric = params.get("significance.primary_metric")
+    margin = params.get("significance.margin_macro_pp")
+    contrasts = ["-".join(pair) for pair in params.get("significance.contrasts")]
+    translated = evidence.metas(root / "data/eval_mt")
+    training = evidence.training(root)
+    data_tables, steps = evidence.data_tables(root)
+    lock, stages = evidence.run_identity(root)
+    cost = evidence.cost(root, stages)
+    signatures = evidence.signatures({"translation": translated, "reasoning": evidence.metas(
+        root / "data/eval_reason")})
+    write_tables([table for table in [
+        exhibits.headline(model, contrasts, metric), *model["tables"], *data_tables,
+        training["table"], signatures, *([cost] if cost else [])] if table["rows"]],
+        reports / "tables")
+    tables = exhibits.sections(model["tables"], contrasts[0], metric)
+    tables["provenance"] += [signatures] if signatures["rows"] else []
+    context = {
+        "meta": model["meta"], "headline": model["headline"], "scale": model["meta"]["scale"],
+        "model": params.scaled("model.name"), "depth": params.scaled("model.depth"),
+        "contrasts": contrasts, "primary": metric,
+        "unskilled": exhibits.not_above_copying(model["tables"], metric),
+        "margin": margin,
+        "task_margin": params.get("significance.margin_task_pp"),
+        "figures": {name: figures.save(figure, reports / "figures", name) for name, figure in
+                    exhibits.draw(model, training, steps, contrasts, metric, margin).items()},
+        "tables": tables, "data_tables": data_tables, "training": training, "cost": cost,
+        "lock": lock, "examples": evidence.EXAMPLES,
+        "samples": evidence.examples(root, translated, params.get("significance.seed"))}
+    css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
+    html = environment(render.html_text, "html.j2").get_template("page.j2")
+    jsonl.write_text(reports / "report.html", html.render(context, css=css))
+    text = environment(render.md_text, "md.j2").get_template("report.j2").render(context)
+    text = re.sub(r"\n{3,}", "\n\n", re.sub(r"^[ \t]+|[ \t]+$", "", text, flags=re.M))
+    jsonl.write_text(reports / "REPORT.md", text.strip() + "\n")
+    print(f"report: {reports / 'REPORT.md'} and {reports / 'report.html'}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,228 @@
+"""The report of an invented finished run: complete, self-contained, inert and repeatable."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from stages.common import params
+from stages.common.errors import UserError
+from stages.report import __main__ as report
+from stages.report import evidence
+from tests.report import finished_run
+
+VOID = {"meta", "br"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    root = finished_run.build(tmp_path_factory.mktemp("run"))
+    report.main([str(root)])
+    return root
+
+
+@pytest.fixture(scope="module")
+def html(finished) -> str:
+    return (finished / "reports/report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def markdown(finished) -> str:
+    return (finished / "reports/REPORT.md").read_text(encoding="utf-8")
+
+
+class Page(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_page_is_well_formed_and_self_contained(html):
+    page = Page(html)
+    assert page.open == []
+    assert not {"script", "iframe", "link", "object", "embed", "form", "img"} & set(page.tags)
+    for tag, name, value in page.attributes:
+        assert not name.startswith("on"), (tag, name)
+        if name in ("src", "href", "xlink:href"):
+            assert value.startswith("#"), value
+    assert "default-src 'none'" in html and "url(http" not in html and "@import" not in html
+    ids = [value for _, name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    assert {value[1:] for tag, name, value in page.attributes
+            if tag == "a" and name == "href"} <= set(ids)
+
+
+def test_hostile_output_is_shown_as_text(html, markdown):
+    assert finished_run.HOSTILE.replace("\u202e", "U+202E") in Page(html).text
+    assert "\u202e" not in html + markdown
+    assert "<script" not in html + markdown
+    assert r"&lt;script&gt;alert('x')&lt;/script&gt; &#124; &#96;=1+1&#96; U+202Edesrever" \
+        in markdown
+    assert "49" not in re.findall(r"desrever (\S+)", markdown)
+
+
+def test_every_table_of_the_statistics_is_there_once(finished, html, markdown):
+    for table in finished_run.significance()["tables"]:
+        assert html.count(f'id="{table["id"]}"') == 1
+        assert f"### {table['title'].replace('_', chr(92) + '_')}\n" in markdown
+        for suffix in ("md", "csv", "tex"):
+            name = table["id"].replace("+", "+") + "." + suffix
+            assert (finished / "reports/tables" / name).is_file()
+
+
+def test_figures_are_files_and_inline(finished, html):
+    names = {path.stem for path in (finished / "reports/figures").glob("*.svg")}
+    assert names == {path.stem for path in (finished / "reports/figures").glob("*.png")}
+    assert names == {"layers", "funnel", "loss", "levels", "gains", "forest", "sensitivity",
+                     "discordance"}
+    assert html.count("<svg") == len(names)
+
+
+def test_verdict_sentences(markdown):
+    assert ("- **▲ better** **Into English**: +7.30 chrF++ (95 % CI 5.10 to 9.40; p = 0.0006 "
+            "after Holm). A gain that chance does not explain.\n") in markdown
+    assert ("- **○ inconclusive** **Out of English**: +1.10 chrF++ (95 % CI −0.40 to 2.50; "
+            "p = 0.210 after Holm). These data do not tell the two apart, which is not evidence "
+            "that they are equal.\n") in markdown
+    assert "Non-inferior at the margin of 2.0 points fixed in advance." in markdown
+    assert "the conclusion tips at a margin of 1.60." in markdown
+
+
+def test_a_score_that_copying_would_reach_is_said_to_be_one(markdown):
+    assert ("Not shown to beat a plain copy of the source: English → Swahili (+0.30).\n"
+            ) in markdown
+
+
+def test_losing_reasoning_is_not_sold_as_maintained(tmp_path):
+    root = finished_run.build(tmp_path)
+    model = finished_run.significance()
+    model["headline"]["reasoning"]["xplus-base"]["macro"] |= {
+        "delta": -1.0, "ci": [-3.2, 1.2], "bound_pp": -2.9, "verdict": "inconclusive"}
+    finished_run.put(root / "reports/significance.json", model)
+    report.main([str(root)])
+    text = (root / "reports/REPORT.md").read_text()
+    assert "A loss beyond the margin of 2.0 points is not ruled out" in text
+    assert "Non-inferior at" not in text and "**◆ maintained** **Mean" not in text
+
+
+def test_same_input_same_bytes(finished, tmp_path):
+    root = finished_run.build(tmp_path)
+    report.main([str(root)])
+    for path in sorted((finished / "reports").rglob("*.*")):
+        twin = root / "reports" / path.relative_to(finished / "reports")
+        assert path.read_bytes() == twin.read_bytes(), path
+
+
+def test_examples_are_drawn_by_the_seed_alone(finished):
+    metas = evidence.metas(finished / "data/eval_mt")
+    assert list(metas) == ["base", "base_fewshot", "s1", "xplus"]
+    one = evidence.examples(finished, metas, seed=1)
+    assert one == evidence.examples(finished, metas, seed=1)
+    assert one != evidence.examples(finished, metas, seed=2)
+    assert list(one) == ["German → English", "English → German", "English → Indonesian",
+                         "English → Swahili", "Indonesian → English", "Swahili → English"]
+    assert {len(samples) for samples in one.values()} == {4}
+    assert [row["who"] for row in one["German → English"][0]] == [
+        "Source", "Reference", "base", "base, few-shot", "stage 1 only", "xplus"]
+
+
+def test_only_the_statistics_are_required(tmp_path):
+    finished_run.put(tmp_path / "reports/significance.json", finished_run.significance())
+    report.main([str(tmp_path)])
+    text = (tmp_path / "reports/REPORT.md").read_text()
+    for what in ("training (`data/train_s1/config.json`", "the data stages (`data/format",
+                 "a timed run (`data/runtime`", "translation (`data/eval_mt/xplus"):
+        assert f"Not run: {what}" in text
+
+
+def test_missing_statistics_name_the_file_and_the_remedy(tmp_path):
+    with pytest.raises(UserError, match=r"significance\.json is not there. Run `dvc repro`"):
+        report.main([str(tmp_path)])
+
+
+def test_broken_file_is_named(tmp_path):
+    root = finished_run.build(tmp_path)
+    (root / "data/format/stats.json").write_text("{")
+    with pytest.raises(UserError, match=r"format/stats\.json: not JSON"):
+        report.main([str(root)])
+
+
+def test_cost_outlives_the_files_it_came_from(tmp_path):
+    root = finished_run.build(tmp_path)
+    first = evidence.cost(root, [])
+    assert first and first["rows"][-1] == {
+        "stage": "total", "seconds": 724.6, "peak memory, MiB": 2100}
+    shutil.rmtree(root / "data/runtime")
+    finished_run.put(root / "data/runtime/format.json",
+                       {"stage": "format", "seconds": 2.5, "peak_mib": 90})
+    again = evidence.cost(root, ["train_s1", "format"])
+    assert again and [row["stage"] for row in again["rows"]] == ["train_s1", "format", "total"]
+    assert again["rows"][1]["seconds"] == 2.5
+
+
+def test_lock_is_the_identity_of_the_run(tmp_path):
+    assert evidence.run_identity(tmp_path) == (None, [])
+    (tmp_path / "dvc.lock").write_text("schema: '2.0'\nstages:\n  b: {}\n  a: {}\n")
+    digest, stages = evidence.run_identity(tmp_path)
+    assert digest == "4300445d23eb5870159dc883afeefa07b50234aafb865243711002becb44036d"
+    assert stages == ["b", "a"]
+
+
+@pytest.mark.parametrize(("numbers", "text"), [
+    ([0, 1, 2, 3], "0–3"), ([15, 16, 18], "15–16, 18"), ([], ""), ([7], "7")])
+def test_spans(numbers, text):
+    assert evidence.spans(numbers) == text
+
+
+def test_generic_counts_become_tables():
+    tables, note = evidence.extras("langid", {
+        "seen": 2, "kept": 1, "dropped": {"x": 1}, "threshold": 0.5, "rule": "per language",
+        "confusion": {"swh_Latn": {"swh_Latn": 3}, "deu_Latn": {"nl": 1}}, "empty": {},
+        "choices": {"default": "top", "swh_Latn": "known"}, "rules": [{"lang": "swh_Latn"}]})
+    assert note == "langid: threshold 0.500, rule per language."
+    assert [table["rows"] for table in tables] == [
+        [{"": "Swahili", "Swahili": 3, "German": 0, "nl": 0, "others": 0},
+         {"": "German", "Swahili": 0, "German": 0, "nl": 1, "others": 0}],
+        [{"": "default", "value": "top"}, {"": "Swahili", "value": "known"}],
+        [{"lang": "Swahili"}]]
+
+
+def test_stale_tables_are_removed(tmp_path):
+    root = finished_run.build(tmp_path)
+    finished_run.put(root / "reports/tables/gone.csv", 1)
+    report.main([str(root)])
+    assert not (root / "reports/tables/gone.csv").exists()
+
+
+def test_tiny_says_that_it_is_no_evidence(tmp_path, monkeypatch):
+    root = finished_run.build(tmp_path, scale="tiny")
+    monkeypatch.setattr(params, "scaled", lambda key: {"model.name": "random", "model.depth": 30}[
+        key])
+    report.main([str(root)])
+    text = (root / "reports/REPORT.md").read_text()
+    assert "**Nothing here is evidence.**" in text and "SmolLM2" not in text
+    assert json.loads((root / "reports/runtime.json").read_text())

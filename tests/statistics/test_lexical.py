@@ -1,0 +1,156 @@
+"""Scores from summed statistics equal sacrebleu's; so do p-values under its own formula."""
+
+import random
+
+import numpy as np
+import pytest
+from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.significance import PairedTest
+
+from stages.common import jsonl
+from stages.common.errors import UserError
+from stages.convert import tiny
+from stages.model.weights import sha256
+from stages.statistics import lexical
+from stages.statistics.resampling import bootstrap_weights, collect, swap_weights, two_sided_p
+from stages.statistics.translations import scorer
+
+
+@pytest.fixture(scope="module")
+def text(fixtures):
+    """References and two outputs that lose words, one more than the other."""
+    rng = random.Random(1)
+    refs = [row["eng_Latn"] for name in ("tiny_train", "tiny_test")
+            for row in jsonl.read(fixtures / f"{name}.jsonl")]
+
+    def lossy(share):
+        return [" ".join(w for w in ref.split() if rng.random() < share) for ref in refs]
+
+    return refs, lossy(0.8), lossy(0.75)
+
+
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory, fixtures):
+    folder = tmp_path_factory.mktemp("spm")
+    tiny.spm([row["eng_Latn"] for row in jsonl.read(fixtures / "tiny_train.jsonl")], folder)
+    model = folder / "sentencepiece.model"
+    return lexical.sentencepiece(model, sha256(model))
+
+
+def lines(texts, pieces):
+    return [" ".join(tokens) for tokens in pieces(texts)]
+
+
+def ours(metric, hyps, refs, pieces):
+    """Segment statistics, and the function from sums to the score."""
+    if metric == "spbleu":
+        return lexical.bleu_statistics(pieces(hyps), pieces(refs)), lexical.bleu
+    table = lexical.chrf_statistics(*map(lexical.chrf_symbols, (hyps, refs)))
+    return table, lexical.chrf if metric == "chrf++" else lexical.chrf_of_pp
+
+
+def oracle(metric, hyps, refs, pieces):
+    if metric == "spbleu":
+        return BLEU(tokenize="none", force=True).corpus_score(
+            lines(hyps, pieces), [lines(refs, pieces)]).score
+    return CHRF(word_order=2 * (metric == "chrf++")).corpus_score(hyps, [refs]).score
+
+
+def paired_p(metric, sides, refs, pieces, test, samples):
+    """p of sacrebleu's own paired test of the second system against the first."""
+    if metric == "spbleu":
+        refs, *sides = (lines(side, pieces) for side in (refs, *sides))
+        peer = BLEU(tokenize="none", force=True, references=[refs])
+    else:
+        peer = CHRF(word_order=2, references=[refs])
+    scores = PairedTest([(str(n), side) for n, side in enumerate(sides)], {metric: peer}, None,
+                        test_type=test, n_samples=samples, n_jobs=1)()[1]
+    [(_, second)] = [results for name, results in scores.items() if name != "System"]
+    return second.p_value
+
+
+def test_counts_by_hand():
+    # "abab" against "ab": a, b twice each, once matched; ab twice, ba once, ab matched once.
+    assert lexical.ngram_statistics(["abab", ""], ["ab", "b"], 2).tolist() == [
+        [4, 2, 2, 3, 1, 1], [0, 1, 0, 0, 0, 0]]
+    assert lexical.ngram_statistics([["the", "cat"]], [["the", "cat", "sat"]], 2).tolist() == [
+        [2, 3, 2, 1, 2, 1]]
+    assert lexical.ngram_statistics([""], [""], 2).tolist() == [[0] * 6]
+
+
+METRICS = ["chrf", "chrf++", "spbleu"]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("size", [1, 2, 7, 192])
+def test_corpus_scores_equal_sacrebleu(text, pieces, metric, size):
+    refs, hyps, _ = text
+    refs, hyps = refs[:size], ["", *hyps[1:size]] if size > 2 else hyps[:size]
+    table, score = ours(metric, hyps, refs, pieces)
+    assert score(table.sum(0)) == pytest.approx(oracle(metric, hyps, refs, pieces), abs=1e-11)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("hyp", ["", "zz", "zz qq xx vv ww", "The", "The ▁ cat", "a\u00a0b"])
+def test_odd_outputs_score_as_in_sacrebleu(pieces, metric, hyp):
+    refs = ["The cat sees a book today.", "The dog buys cold water now."]
+    table, score = ours(metric, [hyp] * 2, refs, pieces)
+    assert score(table.sum(0)) == pytest.approx(oracle(metric, [hyp] * 2, refs, pieces), abs=1e-11)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_many_resamples_at_once_are_scored_like_each_resampled_corpus(text, pieces, metric):
+    refs, hyps, _ = text
+    chosen = np.random.default_rng(1).integers(0, 50, (4, 50))
+    weights = np.stack([np.bincount(row, minlength=50) for row in chosen]).astype(float)
+    table, score = ours(metric, hyps[:50], refs[:50], pieces)
+    expected = [oracle(metric, [hyps[i] for i in row], [refs[i] for i in row], pieces)
+                for row in chosen]
+    assert score(weights @ table) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["chrf++", "spbleu"])
+def test_p_equals_sacrebleus_paired_bootstrap_under_its_formula_and_seed(text, pieces, metric,
+                                                                         monkeypatch):
+    monkeypatch.setenv("SACREBLEU_SEED", "12345")
+    refs, a, b = text
+    theirs = paired_p(metric, (a, b), refs, pieces, "bs", 1000)
+    tables, (score, _) = zip(*(ours(metric, side, refs, pieces) for side in (a, b)), strict=True)
+    drawn = collect(bootstrap_weights(len(refs), 1000, np.random.default_rng(12345)),
+                    scorer(np.stack(tables), score))
+    observed = abs(np.subtract(*(score(table.sum(0)) for table in tables)))
+    centred = np.abs(drawn[:, 0] - drawn[:, 1])
+    centred -= centred.mean()
+    assert (np.sum(centred > observed) + 1) / 1001 == theirs
+
+
+@pytest.mark.parametrize("metric", ["chrf++", "spbleu"])
+def test_p_agrees_with_sacrebleus_randomisation(text, pieces, metric, monkeypatch):
+    monkeypatch.setenv("SACREBLEU_SEED", "12345")
+    refs, a, b = (side[:60] for side in text)
+    theirs = paired_p(metric, (a, b), refs, pieces, "ar", 4000)
+    (x, score), (y, _) = (ours(metric, side, refs, pieces) for side in (a, b))
+
+    def swapped(weights):
+        moved = weights @ (y - x)
+        return score(x.sum(0) + moved) - score(y.sum(0) - moved)
+
+    drawn = collect(swap_weights(60, 4000, np.random.default_rng(1)), swapped)
+    p = two_sided_p(drawn, score(x.sum(0)) - score(y.sum(0)))
+    assert p == pytest.approx(theirs, abs=4 * np.sqrt(2 * theirs * (1 - theirs) / 4000))
+
+
+def test_only_flores_may_be_called_flores():
+    assert "tok:xlmr250k" in lexical.bleu_signature("xlmr250k", False)
+    with pytest.raises(UserError, match="belongs to the FLORES-101 sentencepiece model"):
+        lexical.bleu_signature("flores101", False)
+    assert lexical.chrf_signature().startswith(
+        "nrefs:1|case:mixed|eff:yes|nc:6|nw:2|space:no|version:")
+
+
+def test_a_changed_or_missing_tokenizer_is_refused(tmp_path):
+    with pytest.raises(UserError, match="the spBLEU tokenizer is not there"):
+        lexical.sentencepiece(tmp_path / "none.model", "0" * 64)
+    (tmp_path / "other.model").write_bytes(b"other")
+    with pytest.raises(UserError, match=r"is not the 0+ of meta.json"):
+        lexical.sentencepiece(tmp_path / "other.model", "0" * 64)
