@@ -24,11 +24,12 @@ from typing import Any
 from .common import jsonl, params
 from .common.command import run_stage
 from .common.errors import BAD_CONFIG, UserError
+from .common.funnel import Funnel
 from .corpus import language_id
 from .corpus.language_id import Guess
 
 Row = dict[str, Any]
-SAMPLE, BATCH = 20, 10_000
+BATCH = 10_000  # rows
 # Each rule: (expected language, guesses best first) -> is the text accepted?
 RULES: dict[str, Callable[[str, list[Guess]], bool]] = {
     "top1_p50": lambda want, best: best[0][0] == want and best[0][1] >= 0.5,
@@ -42,7 +43,7 @@ RULES: dict[str, Callable[[str, list[Guess]], bool]] = {
 
 def rule_of(language: str, chosen: dict[str, str]) -> Callable[[str, list[Guess]], bool]:
     """The language's rule, or the default one."""
-    name = chosen.get(language, chosen["default"])
+    name = chosen.get(language, chosen.get("default"))
     if name not in RULES:
         raise UserError(f"params.yaml: langid.rule: {name!r} is not one of {', '.join(RULES)}",
                         BAD_CONFIG)
@@ -94,35 +95,25 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("test", type=Path, help="test pairs; the dev split measures the rules")
     parser.add_argument("out", type=Path, help="output folder")
     args = parser.parse_args(argv)
-    chosen, detect = params.get("langid.rule"), language_id.load(args.lid)
-    seen, kept = 0, Counter[str]()
-    dropped: dict[str, Counter[str]] = defaultdict(Counter)
+    chosen, detect = params.scaled("langid.rule"), language_id.load(args.lid)
+    funnel = Funnel()
     confusion: dict[str, Counter[str]] = defaultdict(Counter)
-    sample: list[Row] = []
     with jsonl.writer(args.out / "pairs.jsonl") as write:
         for batch in batches(jsonl.read(args.pairs / "pairs.jsonl")):
             sides = [detect([row[side] for row in batch]) for side in ("src", "tgt")]
             for row, src, tgt in zip(batch, *sides, strict=True):
-                seen += 1
+                funnel.see(row)
                 confusion[row["src_lang"]][src[0][0]] += 1
                 confusion[row["tgt_lang"]][tgt[0][0]] += 1
                 reason = verdict(row, src, tgt, chosen)
                 if reason == "kept":
-                    kept[row["tgt_lang"]] += 1
+                    funnel.keep(row)
                     write(row)
-                    continue
-                dropped[row["tgt_lang"]][reason] += 1
-                if sum(entry["reason"] == reason for entry in sample) < SAMPLE:
-                    sample.append({"reason": reason, **row, "found": (
-                        src if reason == "src_language" else tgt)[0][0]})
-    with jsonl.writer(args.out / "dropped_sample.jsonl") as write:
-        for entry in sample:
-            write(entry)
+                else:
+                    guesses = src if reason == "src_language" else tgt
+                    funnel.drop(row, reason, found=guesses[0][0])
     dev = [row for row in jsonl.read(args.test) if row["split"] == "dev"]
-    jsonl.write_json(args.out / "stats.json", {
-        "seen": seen, "kept": kept.total(), "dropped": dict(sum(dropped.values(), Counter())),
-        "by_lang": {language: {"kept": kept[language], "dropped": dict(dropped[language])}
-                    for language in sorted({*kept, *dropped})},
+    funnel.write(args.out, {
         "confusion": {language: dict(found.most_common())
                       for language, found in sorted(confusion.items())},
         "rule": chosen, "rules": measure(dev, detect)})

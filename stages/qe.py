@@ -2,7 +2,8 @@
 new threshold does not score again.
 
 score  in   data/langid/pairs.jsonl, data/download/encoder, dev split of data/format/test.jsonl
-       out  checkpoint/ (comet-desk-qe, trained here), pairs.jsonl with "qe", auc.json, stats.json
+       out  checkpoint/ (comet-desk-qe, trained here), pairs.jsonl with "qe", auc.json,
+            stats.json, dropped_sample.jsonl
 select in   data/qe/score/pairs.jsonl
        out  pairs.jsonl, ready to train on: direction assigned, order shuffled; stats.json;
             dropped_sample.jsonl
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,10 @@ from .comet import estimator
 from .common import jsonl, params
 from .common.command import run_stage
 from .common.errors import UserError
+from .common.funnel import Funnel
 from .corpus import corruptions
 
 Row = dict[str, Any]
-SAMPLE = 20
 
 
 def order(row: Row, salt: str) -> str:
@@ -57,18 +58,35 @@ def quality_of(checkpoint: Path, dev: list[Row], batch: int, seed: int) -> Row:
             "by_lang": {lang: area(lang=lang) for lang in sorted({r["lang"] for r in rows})}}
 
 
-def score(pairs: Path, encoder: Path, test: Path, out: Path, settings: Row, seed: int) -> None:
-    """Train the estimator, measure it on held-out text, score up to ``candidates`` a language."""
+def score(pairs: Path, encoder: Path, test: Path, out: Path, settings: Row, seed: int,
+          threads: int) -> None:
+    """Train the estimator, measure it on held-out text, score up to ``candidates`` a language.
+
+    The rows it is trained on are not scored, since it would score them too well.
+    """
     import torch
 
-    torch.set_num_threads(settings["threads"])
+    torch.set_num_threads(threads)
     groups = by_language(list(jsonl.read(pairs / "pairs.jsonl")), "candidates")
-    limit = settings["candidates"]
-    chosen = [row for group in groups.values() for row in group[:limit]]
-    if not chosen:
+    if not groups:
         raise UserError(f"{pairs}/pairs.jsonl is empty: langid kept nothing. Look at its stats")
     share = max(1, settings["train_rows"] // len(groups))
-    known = [row for group in groups.values() for row in group[:share]]
+    known, chosen, funnel = [], [], Funnel()
+    for group in groups.values():
+        trained = min(share, len(group) // 2)  # at least half of a small language is scored
+        for number, row in enumerate(group):
+            funnel.see(row)
+            if number < trained:
+                known.append(row)
+                funnel.drop(row, "trained_on")
+            elif number < trained + settings["candidates"]:
+                chosen.append(row)
+                funnel.keep(row)
+            else:
+                funnel.drop(row, "not_scored")
+    if not known:
+        raise UserError(f"{pairs}/pairs.jsonl: no language has two pairs, one to train the "
+                        "estimator on and one to score. Look at the stats of langid")
     checkpoint = estimator.train(encoder, corruptions.corruptions(known, corruptions.WORTH, seed),
                                 settings, seed, out / "checkpoint")
     dev = by_language([row for row in jsonl.read(test) if row["split"] == "dev"], "dev")
@@ -82,12 +100,7 @@ def score(pairs: Path, encoder: Path, test: Path, out: Path, settings: Row, seed
             write({**row, "qe": round(value, 4)})
     jsonl.write_json(out / "auc.json", {**auc, "note": f"{estimator.NAME}: synthetic corruptions, "
                                         "no human judgements; not CometKiwi"})
-    seen = sum(map(len, groups.values()))
-    jsonl.write_json(out / "stats.json", {
-        "seen": seen, "kept": len(chosen), "dropped": {"not_scored": seen - len(chosen)},
-        "by_lang": {lang: {"kept": min(limit, len(group)),
-                           "dropped": {"not_scored": max(0, len(group) - limit)}}
-                    for lang, group in groups.items()}})
+    funnel.write(out)
 
 
 def directed(row: Row, into_english: float) -> Row:
@@ -100,31 +113,26 @@ def directed(row: Row, into_english: float) -> Row:
 
 def select(scored: Path, out: Path, settings: Row) -> None:
     """Keep pairs at or above ``min_score``, up to each language's budget."""
-    dropped: dict[str, Counter[str]] = defaultdict(Counter)
-    sample, chosen = [], []
+    chosen, funnel = [], Funnel()
     groups = by_language(list(jsonl.read(scored / "pairs.jsonl")), "budget")
     for lang, group in groups.items():
         if lang not in settings["pairs"]:
             raise UserError(f"params.yaml: qe.select.pairs has no budget for {lang}")
-        good = [row for row in group if row["qe"] >= settings["min_score"]]
-        bad = [row for row in group if row["qe"] < settings["min_score"]]
         budget = settings["pairs"][lang]
-        dropped[lang] = +Counter(below_score=len(bad), over_budget=max(0, len(good) - budget))
-        sample += [{"reason": "below_score", **row} for row in bad[:SAMPLE]]
-        chosen += good[:budget]
+        for row in group:
+            funnel.see(row)
+            if row["qe"] < settings["min_score"]:
+                funnel.drop(row, "below_score")
+            elif funnel.kept[lang] >= budget:
+                funnel.drop(row, "over_budget")
+            else:
+                funnel.keep(row)
+                chosen.append(row)
     chosen.sort(key=lambda row: order(row, "training"))
     with jsonl.writer(out / "pairs.jsonl") as write:
         for row in chosen:
             write(directed(row, settings["into_english"]))
-    with jsonl.writer(out / "dropped_sample.jsonl") as write:
-        for row in sample:
-            write(row)
-    kept = Counter(row["tgt_lang"] for row in chosen)
-    jsonl.write_json(out / "stats.json", {
-        "seen": sum(map(len, groups.values())), "kept": len(chosen),
-        "dropped": dict(sum(dropped.values(), Counter())),
-        "by_lang": {lang: {"kept": kept[lang], "dropped": dict(dropped[lang])}
-                    for lang in groups}})
+    funnel.write(out)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -141,7 +149,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.step == "score":
         score(args.pairs, args.encoder, args.test, args.out, params.scaled("qe.score"),
-              params.get("seed"))
+              params.get("seed"), params.get("machine.threads"))
     else:
         select(args.pairs, args.out, params.scaled("qe.select"))
 

@@ -1,12 +1,18 @@
 """Near-duplicates and overlap with the test set."""
 
+import hashlib
 import json
 
+import numpy as np
 import pytest
 
 from stages import dedup
 from stages.common import jsonl
 from stages.common.errors import UserError
+from stages.corpus import simhash
+from stages.corpus.normal_form import normal
+
+from . import stage_fixture
 
 RULES = {"method": "simhash", "ngram": 4, "distance": 3, "jaccard": 0.8, "permutations": 64,
          "test_jaccard": 0.5}
@@ -33,22 +39,28 @@ def test_unknown_method_is_refused():
         dedup.duplicates(ROWS, RULES | {"method": "md5"})
 
 
-PARAMS = ("scale: s\nlayers: {bottom: 1, top: 1, skip: []}\n"
-          "scales: {s: {model: {name: m, depth: 2}}}\n")
-
-
-def test_whole_stage_counts_every_row_and_leaves_no_test_text(tmp_path, monkeypatch):
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    """A folder with params.yaml; give it training and test rows with ``fill``."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text(PARAMS + f"dedup: {json.dumps(RULES)}\n")
-    test = [row(9, "Delete all of your files", "Safisha kifaa hiki chote"),
-            row(8, "Nothing alike at all", "Abre la página de ajuste", "spa_Latn")]
-    for name, rows in (("train", ROWS), ("test", test)):
+    stage_fixture.params(tmp_path, 3, recipe={"dedup": RULES})
+    return tmp_path
+
+
+def fill(train, test):
+    for name, rows in (("train", train), ("test", test)):
         with jsonl.writer(f"in/{name}.jsonl") as write:
             for entry in rows:
                 write(entry)
+
+
+def test_whole_stage_counts_every_row_and_leaves_no_test_text(workspace):
+    test = [row(9, "Delete all of your files", "Safisha kifaa hiki chote"),
+            row(8, "Nothing alike at all", "Abre la página de ajuste", "spa_Latn")]
+    fill(ROWS, test)
     for out in ("one", "two"):
         dedup.main(["in", out])
-    stats = json.loads((tmp_path / "one/stats.json").read_text())
+    stats = json.loads((workspace / "one/stats.json").read_text())
     assert stats["dropped"] == {"near_duplicate": 1, "test_overlap_exact": 1,
                                 "test_overlap_near": 1}
     assert (stats["seen"], stats["kept"]) == (4, 1)
@@ -56,7 +68,7 @@ def test_whole_stage_counts_every_row_and_leaves_no_test_text(tmp_path, monkeypa
     assert {(e["id"], e["reason"]) for e in jsonl.read("one/dropped_sample.jsonl")} == {
         ("t:1", "test_overlap_exact"), ("t:2", "near_duplicate"), ("t:3", "test_overlap_near")}
     for name in ("pairs.jsonl", "stats.json"):
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+        assert (workspace / "one" / name).read_bytes() == (workspace / "two" / name).read_bytes()
 
 
 def test_recall_finds_copies_and_admits_what_it_misses():
@@ -67,3 +79,76 @@ def test_recall_finds_copies_and_admits_what_it_misses():
         assert table[method, "exact copy"] == 1.0
         assert table[method, "case and punctuation"] == 1.0
     assert table["simhash", "two words replaced"] < 0.5
+
+
+def planted():
+    """Originals and their copies: equal, nearly equal or unlike."""
+    originals = [f"open the {a} of this {b} and close it again" for a in ("door", "window", "box")
+                 for b in ("house", "car", "school", "house")]
+    return originals, [text if n % 3 == 0 else text.replace("close", "shut") if n % 3 == 1
+                       else text[::-1] for n, text in enumerate(originals)]
+
+
+@pytest.mark.parametrize("method", ["simhash", "minhash"])
+def test_two_texts_are_alike_exactly_where_the_two_alone_are_near_duplicates(method):
+    originals, copies = planted()
+    alone = [len(dedup.near_duplicates([one, other], method, RULES)) == 1
+             for one, other in zip(originals, copies, strict=True)]
+    assert dedup.alike(originals, copies, method, RULES).tolist() == alone
+    assert 0 < sum(alone) < len(alone)
+
+
+def test_minhash_components_are_those_of_all_pairs():
+    texts = [normal(text) for side in planted() for text in side]
+    both = [(i, j) for j in range(len(texts)) for i in range(j)]
+    near = dedup.alike(*([texts[pair[side]] for pair in both] for side in (0, 1)),
+                       "minhash", RULES)
+    every = [pair for pair, found in zip(both, near, strict=True) if found]
+    spanning = dedup.near_duplicates(texts, "minhash", RULES)
+    assert len(spanning) < len(every)
+    assert (simhash.components(spanning, len(texts)).tolist()
+            == simhash.components(np.array(every), len(texts)).tolist())
+
+
+@pytest.mark.parametrize(("method", "equal", "others"), [("simhash", 4000, 20_000),
+                                                         ("minhash", 1500, 100)])
+def test_equal_texts_give_no_more_pairs_than_texts(method, equal, others):
+    texts = ["a text that comes again and again"] * equal + [
+        hashlib.sha256(bytes(str(n), "ascii")).hexdigest() for n in range(others)]
+    assert len(dedup.near_duplicates(texts, method, RULES)) == equal - 1
+
+
+def test_a_near_duplicate_of_a_row_that_overlaps_goes_under_its_own_reason(workspace):
+    # Real text of which one overlaps and its near-duplicate just does not is hard to come by.
+    first = row(0, "Delete all of your files", "Futa faili zako zote")
+    fill([first, {**first, "id": "t:1", "src": "Delete all of your file"},
+          row(2, "Nothing alike here", "Hakuna kitu hapa")], [row(9, "Some text", "Maneno")])
+    reasons = {"Delete all of your files": "test_overlap_near"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dedup.Overlap, "reason", lambda self, text: reasons.get(text))
+        patch.setattr(dedup, "duplicates", lambda rows, rules: {1: 0})
+        dedup.main(["in", "out"])
+    stats = json.loads((workspace / "out/stats.json").read_text())
+    assert stats["dropped"] == {"test_overlap_near": 1, "near_duplicate_of_test_overlap": 1}
+    assert [(e["reason"], e["repeats"]) for e in jsonl.read("out/dropped_sample.jsonl")] == [
+        ("test_overlap_near", None), ("near_duplicate_of_test_overlap", first["src"])]
+
+
+def test_no_training_text_gives_an_empty_result_with_counts(workspace):
+    fill([], [row(9, "Some text", "Maneno")])
+    dedup.main(["in", "out"])
+    stats = json.loads((workspace / "out/stats.json").read_text())
+    assert (stats["seen"], stats["kept"], stats["dropped"], stats["recall"]) == (0, 0, {}, [])
+    assert list(jsonl.read("out/pairs.jsonl")) == []
+
+
+def test_no_test_text_is_refused(workspace):
+    fill(ROWS, [])
+    with pytest.raises(UserError, match=r"in/test\.jsonl is empty"):
+        dedup.main(["in", "out"])
+
+
+def test_a_language_without_test_text_has_nothing_to_overlap(workspace):
+    fill(ROWS, [row(9, "Nothing alike at all", "Safisha kifaa hiki chote")])
+    dedup.main(["in", "out"])
+    assert "t:3" in {entry["id"] for entry in jsonl.read("out/pairs.jsonl")}

@@ -7,8 +7,10 @@ import pytest
 from stages import download, langid
 from stages.common import jsonl
 from stages.common.errors import UserError
-from stages.convert import tiny
+from stages.convert.lid import tiny
 from stages.corpus import language_id
+
+from . import stage_fixture
 
 SURE = [("swh_Latn", 0.9), ("eng_Latn", 0.05), ("spa_Latn", 0.02)]
 UNSURE = [("eng_Latn", 0.3), ("ind_Latn", 0.2), ("swh_Latn", 0.1)]
@@ -32,6 +34,8 @@ def test_each_language_has_its_rule_and_the_source_is_named_first():
     assert langid.verdict(row, WRONG, WRONG, chosen) == "tgt_language"
     with pytest.raises(UserError, match="'strict' is not one of top1_p50"):
         langid.verdict(row, WRONG, SURE, {"default": "strict"})
+    with pytest.raises(UserError, match="None is not one of top1_p50"):
+        langid.verdict(row, WRONG, SURE, {})
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +66,7 @@ def test_a_missing_model_is_a_clear_refusal(tmp_path):
 
 def test_whole_stage(model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text(
-        "scale: s\nlayers: {bottom: 1, top: 1, skip: []}\n"
-        "scales: {s: {model: {name: m, depth: 2}}}\nlangid: {rule: {default: top1}}\n")
+    stage_fixture.params(tmp_path, 3, langid={"rule": {"default": "top1"}})
     texts = [("The dog buys fresh bread today", "Mbwa ananunua mkate mpya leo"),
              ("The dog buys fresh bread today", "Der Hund kauft heute frisches Brot"),
              ("El perro compra pan fresco hoy", "Mbwa ananunua mkate mpya leo")]
@@ -78,6 +80,19 @@ def test_whole_stage(model, tmp_path, monkeypatch):
     stats = json.loads((tmp_path / "out/stats.json").read_text())
     assert (stats["seen"], stats["kept"]) == (3, 1)
     assert stats["dropped"] == {"tgt_language": 1, "src_language": 1}
+    assert stats["by_lang"] == {"swh_Latn": {"seen": 3, "kept": 1, "dropped": stats["dropped"]}}
+    assert [(row["id"], row["found"]) for row in jsonl.read("out/dropped_sample.jsonl")] == [
+        ("1", "deu_Latn"), ("2", "spa_Latn")]
     assert stats["confusion"] == {"eng_Latn": {"eng_Latn": 2, "spa_Latn": 1},
                                   "swh_Latn": {"swh_Latn": 2, "deu_Latn": 1}}
     assert {r["rule"] for r in stats["rules"]} == set(langid.RULES)
+
+
+def test_no_pairs_give_an_empty_result_with_counts(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stage_fixture.params(tmp_path, 3, langid={"rule": {"default": "top1"}})
+    jsonl.write_text("in/pairs.jsonl", "")
+    langid.main(["in", str(model), "in/pairs.jsonl", "out"])
+    stats = json.loads((tmp_path / "out/stats.json").read_text())
+    assert (stats["seen"], stats["kept"], stats["dropped"], stats["rules"]) == (0, 0, {}, [])
+    assert list(jsonl.read("out/pairs.jsonl")) == []

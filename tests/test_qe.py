@@ -7,10 +7,10 @@ import pytest
 from stages import download, qe
 from stages.common import jsonl
 from stages.common.errors import UserError
-from stages.convert import tiny
+from stages.convert.encoder import tiny
 from stages.corpus import corruptions
 
-SETTINGS = {"threads": 1, "batch": 16, "candidates": 40, "train_rows": 30, "dev_rows": 5,
+SETTINGS = {"batch": 16, "candidates": 30, "train_rows": 30, "dev_rows": 5,
             "hidden": [8], "dropout": 0.1, "lr": 1e-3, "epochs": 2}
 
 
@@ -31,6 +31,13 @@ def read(file):
     return json.loads(file.read_text())
 
 
+real = corruptions.corruptions
+
+
+def score(root, out, pairs="in"):
+    qe.score(root / pairs, root / "encoder", root / "test.jsonl", out, SETTINGS, seed=1, threads=1)
+
+
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory, fixtures):
     """The step score, run once on 50 Spanish and 20 Swahili pairs."""
@@ -41,7 +48,12 @@ def scored(tmp_path_factory, fixtures):
         + [row(n, "swh_Latn", tgt=f"paka nambari {n} analala") for n in range(20)])
     put(root / "test.jsonl", [row(n + 100, split="dev") for n in range(8)]
         + [row(n + 100, "swh_Latn", tgt=f"paka {n} analala hapa", split="dev") for n in range(8)])
-    qe.score(root / "in", root / "encoder", root / "test.jsonl", root / "out", SETTINGS, seed=1)
+    trained = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corruptions, "corruptions", lambda rows, *rest: (
+            trained.append(rows), real(rows, *rest))[1])
+        score(root, root / "out")
+    put(root / "trained.jsonl", trained[0])
     return root
 
 
@@ -58,9 +70,22 @@ def test_scores_are_those_of_comets_own_predict(scored):
 
 def test_candidates_are_counted(scored):
     stats = read(scored / "out/stats.json")
-    assert (stats["seen"], stats["kept"], stats["dropped"]) == (70, 60, {"not_scored": 10})
-    assert stats["by_lang"]["spa_Latn"] == {"kept": 40, "dropped": {"not_scored": 10}}
-    assert len(list(jsonl.read(scored / "out/pairs.jsonl"))) == 60
+    assert (stats["seen"], stats["kept"]) == (70, 40)
+    assert stats["dropped"] == {"trained_on": 25, "not_scored": 5}
+    assert stats["by_lang"] == {
+        "spa_Latn": {"seen": 50, "kept": 30, "dropped": {"trained_on": 15, "not_scored": 5}},
+        # Fewer rows than twice its share of the training: half of them stay to be scored.
+        "swh_Latn": {"seen": 20, "kept": 10, "dropped": {"trained_on": 10}}}
+    assert len(list(jsonl.read(scored / "out/pairs.jsonl"))) == 40
+    assert {entry["reason"] for entry in jsonl.read(scored / "out/dropped_sample.jsonl")} == {
+        "trained_on", "not_scored"}
+
+
+def test_no_row_is_scored_by_an_estimator_trained_on_it(scored):
+    known, rated = ({(one["id"], one["tgt_lang"]) for one in jsonl.read(scored / name)}
+                    for name in ("trained.jsonl", "out/pairs.jsonl"))
+    assert (len(known), len(rated)) == (25, 40)
+    assert not known & rated
 
 
 def test_auc_is_given_by_kind_of_damage_and_language(scored):
@@ -71,14 +96,16 @@ def test_auc_is_given_by_kind_of_damage_and_language(scored):
 
 
 def test_same_seed_same_scores(scored, tmp_path):
-    qe.score(scored / "in", scored / "encoder", scored / "test.jsonl", tmp_path, SETTINGS, seed=1)
+    score(scored, tmp_path)
     assert (tmp_path / "pairs.jsonl").read_bytes() == (scored / "out/pairs.jsonl").read_bytes()
 
 
-def test_nothing_to_score_is_a_clear_refusal(scored, tmp_path):
-    put(tmp_path / "pairs.jsonl", [])
-    with pytest.raises(UserError, match="langid kept nothing"):
-        qe.score(tmp_path, scored / "encoder", scored / "test.jsonl", tmp_path, SETTINGS, seed=1)
+@pytest.mark.parametrize(("rows", "message"), [([], "langid kept nothing"),
+                                               ([row(1)], "no language has two pairs")])
+def test_too_little_to_score_is_a_clear_refusal(scored, tmp_path, rows, message):
+    put(tmp_path / "pairs.jsonl", rows)
+    with pytest.raises(UserError, match=message):
+        score(scored, tmp_path / "out", pairs=tmp_path)
 
 
 def test_selection_keeps_the_good_up_to_the_budget(tmp_path):
@@ -89,11 +116,11 @@ def test_selection_keeps_the_good_up_to_the_budget(tmp_path):
     stats = read(tmp_path / "out/stats.json")
     assert (stats["seen"], stats["kept"]) == (14, 8)
     assert stats["dropped"] == {"below_score": 4, "over_budget": 2}
-    assert stats["by_lang"]["swh_Latn"] == {"kept": 4, "dropped": {}}
+    assert stats["by_lang"]["swh_Latn"] == {"seen": 4, "kept": 4, "dropped": {}}
     chosen = list(jsonl.read(tmp_path / "out/pairs.jsonl"))
     assert all(one["qe"] >= 0.5 for one in chosen)
     assert {one["reason"] for one in jsonl.read(tmp_path / "out/dropped_sample.jsonl")} == {
-        "below_score"}
+        "below_score", "over_budget"}
 
 
 @pytest.mark.parametrize(("share", "sources"), [(0.0, {"eng_Latn"}), (1.0, {"spa_Latn"}),

@@ -15,11 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from .errors import UserError
+
 MAX_LINE = 1 << 20  # bytes
 Row = dict[str, Any]
 
 
-class BadLine(ValueError):
+class BadLine(UserError):
     """A line that breaks the format. ``reason`` is a short key for counting."""
 
     def __init__(self, path: Path, number: int, reason: str, detail: str = "") -> None:
@@ -40,6 +42,9 @@ def _no_constant(name: str) -> float:
     raise ValueError("not_a_number")
 
 
+DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+
+
 def parse(line: bytes) -> Row:
     """Parse one line. Raises ValueError whose first argument is a short reason key."""
     if len(line) > MAX_LINE:
@@ -49,20 +54,23 @@ def parse(line: bytes) -> Row:
     except UnicodeDecodeError as error:
         raise ValueError("invalid_utf8") from error
     try:
-        row = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        row = DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise ValueError("invalid_json") from error
     except RecursionError as error:
         raise ValueError("nested_too_deep") from error
     if not isinstance(row, dict):
         raise ValueError("not_an_object")
+    # Valid UTF-8 holds no surrogate and valid JSON no raw NUL: only an escape can bring one in.
+    escaped = b"\\u0000" in line or b"\\ud" in line or b"\\uD" in line
     for value in row.values():
         if isinstance(value, float) and not math.isfinite(value):  # 1e999 parses as inf
             raise ValueError("not_a_number")
-        if isinstance(value, str) and "\x00" in value:
-            raise ValueError("nul_character")
-        if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
-            raise ValueError("lone_surrogate")
+        if escaped and isinstance(value, str):
+            if "\x00" in value:
+                raise ValueError("nul_character")
+            if any("\ud800" <= c <= "\udfff" for c in value):
+                raise ValueError("lone_surrogate")
     return row
 
 

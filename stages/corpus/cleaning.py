@@ -9,13 +9,16 @@ from typing import Any
 
 TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 PLACEHOLDER = re.compile(r"[{}|]|\$\d|\$\$|%\d|%[sd@]|%\(|&\w+;|https?:|www\.", re.IGNORECASE)
-ACCELERATOR = re.compile(r"(?<![A-Z])&(?=\w)")  # "Copy &image": the key that a menu underlines
+
+
+def unmarked(text: str) -> str:
+    """The text of a piece of markup: a space for each tag, characters for entities."""
+    return html.unescape(TAG.sub(" ", text))
 
 
 def clean(text: str) -> str:
-    """NFC; markup, entities and menu keys resolved; white space squeezed."""
-    text = ACCELERATOR.sub("", html.unescape(TAG.sub(" ", text)))
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    """NFC; markup and entities resolved; white space squeezed."""
+    return " ".join(unicodedata.normalize("NFC", unmarked(text)).split())
 
 
 def letters(text: str) -> float:

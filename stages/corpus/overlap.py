@@ -1,6 +1,6 @@
 """Whether a sentence repeats one of a given set, exactly or nearly: decontamination.
 
-Compared are sets of character n-grams of the letters and digits, lower case, by their Jaccard
+Compared are sets of character n-grams of the normal form (letters, marks, digits) by their Jaccard
 similarity, computed exactly through an inverted index. SimHash would miss most near copies of
 short sentences.
 """

@@ -58,16 +58,19 @@ def signatures(texts: Sequence[str], n: int = 4) -> np.ndarray:
 
 
 def near_pairs(keys: np.ndarray, distance: int = 3, blocks: int = 6) -> np.ndarray:
-    """All index pairs (i < j) whose signatures differ in at most ``distance`` bits.
+    """Index pairs (i < j) that span the near-duplicates, shape (pairs, 2), sorted.
 
-    Exact: equals comparing everything with everything. Shape (pairs, 2), sorted. Needs
-    ``blocks > distance``; more blocks mean more tables and fewer candidates in each.
+    Equal signatures are linked to their first; of the different ones, all pairs that differ in
+    at most ``distance`` bits, again by their firsts. The connected components are exactly those
+    of comparing everything with everything, and many equal texts cost no more than their number.
+    Needs ``blocks > distance``; more blocks mean more tables and fewer candidates in each.
     """
     if not distance < blocks <= BITS:
         raise ValueError(f"blocks must be above distance {distance} and at most {BITS}")
+    keys, first, group = np.unique(keys, return_index=True, return_inverse=True)
     edges = [BITS * i // blocks for i in range(blocks + 1)]
     masks = [((1 << (b - a)) - 1) << a for a, b in pairwise(edges)]
-    found = []
+    found = [np.stack([first[group], np.arange(len(group))], 1)]  # with i = j for each first
     for chosen in combinations(masks, blocks - distance):
         table = keys & np.uint64(sum(chosen))
         order = np.argsort(table, kind="stable")
@@ -78,14 +81,15 @@ def near_pairs(keys: np.ndarray, distance: int = 3, blocks: int = 6) -> np.ndarr
             if not len(same):
                 break
             i, j = order[same], order[same + step]
-            close = _popcount(keys[i] ^ keys[j]) <= distance
-            found.append(np.stack([np.minimum(i, j), np.maximum(i, j)], 1)[close])
-    return np.unique(np.concatenate(found), axis=0) if found else np.zeros((0, 2), np.int64)
+            close = differing_bits(keys[i], keys[j]) <= distance
+            found.append(np.sort(np.stack([first[i], first[j]], 1)[close], axis=1))
+    pairs = np.unique(np.concatenate(found), axis=0)
+    return pairs[pairs[:, 0] < pairs[:, 1]]
 
 
-def _popcount(values: np.ndarray) -> np.ndarray:
-    """Number of set bits of each uint64 (numpy < 2 has no bitwise_count)."""
-    return np.unpackbits(np.ascontiguousarray(values).view(np.uint8).reshape(-1, 8),
+def differing_bits(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Hamming distance of each signature to its partner (numpy < 2 has no bitwise_count)."""
+    return np.unpackbits(np.ascontiguousarray(one ^ other).view(np.uint8).reshape(-1, 8),
                          axis=1).sum(axis=1)
 
 

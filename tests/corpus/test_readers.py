@@ -1,7 +1,10 @@
 """Readers on hostile and honest bytes: in = yielded + quarantined, always."""
 
+import html
 import json
+import re
 import struct
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +12,8 @@ from hypothesis import strategies as st
 
 from stages.common.errors import UserError
 from stages.corpus import readers
+from stages.corpus.cleaning import TAG, clean
+from stages.corpus.readers import chromium_pak
 
 
 def pak(texts: dict[int, bytes]) -> bytes:
@@ -32,6 +37,38 @@ def test_pak(tmp_path):
     assert read("chromium_pak", tmp_path) == (
         [("7", "chromium", "Habari"), ("12", "chromium", "ñandú")],
         [("sw.pak: resource 9", "invalid_utf8")])
+
+
+# What Chromium's strings were cleaned to while cleaning still removed the menu keys of all text.
+@pytest.mark.parametrize(("raw", "expected"), [
+    ("Copy &amp;image or p&amp;icha at AT&amp;T", "Copy image or picha at AT&T"),
+    ("Copy &image or p&icha at AT&T", "Copy image or picha at AT&T"),
+    ("Fish &amp; chips &lt;3", "Fish & chips <3"),
+    ("&lt;b&gt; is <b>bold</b>, &amp;lt; is &amp;amp;lt;", "<b> is bold , lt; is amp;lt;"),
+    ("A<b>&amp;T</b> &amp;<i>x</i> &amp;&eacute;t&eacute; &copy", "A T & x été ©"),
+    ("&#65;&amp;b \"&amp;c\" &amp;1", "A&b \"c\" 1"),
+    ("Ama na p&amp;icha", "Ama na picha"),
+])
+def test_pak_resolves_menu_keys_and_leaves_markup_to_cleaning(tmp_path, raw, expected):
+    (tmp_path / "sw.pak").write_bytes(pak({7: raw.encode()}))
+    [(_, _, text)], _ = read("chromium_pak", tmp_path)
+    assert clean(text) == expected
+    accelerator = re.compile(r"(?<![A-Z])&(?=\w)")
+    before = accelerator.sub("", html.unescape(TAG.sub(" ", raw)))
+    assert expected == " ".join(unicodedata.normalize("NFC", before).split())
+
+
+@given(st.text("&<>/;bTltamp# \u00e9", max_size=30))
+def test_any_chromium_string_is_cleaned_as_before(raw):
+    before = chromium_pak.ACCELERATOR.sub("", html.unescape(TAG.sub(" ", raw)))
+    assert clean(chromium_pak.without_accelerators(raw)) == " ".join(
+        unicodedata.normalize("NFC", before).split())
+
+
+def test_other_sources_keep_every_ampersand(tmp_path):
+    kolibri(tmp_path, b'{"a": "rock&roll na p&amp;icha"}')
+    [(_, _, text)], _ = read("kolibri_json", tmp_path)
+    assert clean(text) == "rock&roll na p&icha"
 
 
 @pytest.mark.parametrize("data", [b"", b"\x05", b"\0" * 40, pak({1: b"x"})[:20],

@@ -1,6 +1,7 @@
 """SimHash against a plain reimplementation, and the join against brute force."""
 
 import random
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -45,10 +46,33 @@ def test_join_equals_brute_force(distance, blocks):
     keys = [rng.getrandbits(64) for _ in range(120)]
     keys += [key ^ sum(1 << bit for bit in rng.sample(range(64), flips))
              for key in keys for flips in (0, 1, 2, 3, 4, 6) if rng.random() < 0.3]
-    expected = [[i, j] for j in range(len(keys)) for i in range(j)
-                if bin(keys[i] ^ keys[j]).count("1") <= distance]
+    keys += rng.choices(keys, k=40)  # equal ones
+    expected = sorted([i, j] for j in range(len(keys)) for i in range(j)
+                      if bin(keys[i] ^ keys[j]).count("1") <= distance)
     found = simhash.near_pairs(np.array(keys, np.uint64), distance, blocks)
-    assert found.tolist() == sorted(expected)
+    assert (simhash.components(found, len(keys)).tolist()
+            == simhash.components(np.array(expected), len(keys)).tolist())
+    pairs = found.tolist()
+    assert pairs == sorted(pair for pair in pairs if pair in expected)
+    different = [pair for pair in expected if keys.index(keys[pair[0]]) == pair[0]
+                 and keys.index(keys[pair[1]]) == pair[1]]
+    assert all(pair in pairs for pair in different)
+
+
+def test_many_equal_texts_take_linear_memory():
+    keys = simhash.signatures(["the same text"] * 4000
+                              + [f"sentence {n} of {n * 7919} others" for n in range(20_000)])
+    tracemalloc.start()
+    pairs = simhash.near_pairs(keys)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200e6  # bytes; all pairs of the equal ones took gigabytes
+    assert (pairs[:, 0] == 0).sum() == 3999
+
+
+def test_differing_bits():
+    one, other = np.array([0, 7, 2**63], np.uint64), np.array([0, 0, 2**64 - 1], np.uint64)
+    assert simhash.differing_bits(one, other).tolist() == [0, 3, 63]
 
 
 def test_join_of_nothing():

@@ -4,10 +4,15 @@ Version 5, little endian: u32 version, u8 encoding (1 is UTF-8), 3 bytes padding
 resources, u16 number of aliases; then resources + 1 times (u16 id, u32 offset). The text of an
 entry ends where the next begins. Ids agree across the locales of one build.
 https://www.chromium.org/developers/design-documents/ (resource packs)
+
+The strings are markup, and "&amp;" before a letter marks the key that a menu underlines. Only
+this source has such marks, so they are resolved here.
 """
 
 from __future__ import annotations
 
+import html
+import re
 import struct
 from collections.abc import Iterator
 from itertools import pairwise
@@ -16,11 +21,22 @@ from typing import TYPE_CHECKING
 
 from ...common import languages
 from ...common.errors import UserError
+from ..cleaning import unmarked
 
 if TYPE_CHECKING:
     from . import Bad, Message
 
 HEADER, ENTRY = struct.Struct("<IB3xHH"), struct.Struct("<HI")
+ACCELERATOR = re.compile(r"(?<![A-Z])&(?=\w)")  # "Copy &image", "p&icha"; not "AT&T"
+
+
+def without_accelerators(text: str) -> str:
+    """The string, still as markup, without its menu keys.
+
+    A mark shows only once entities are resolved. What is left is escaped again, so that cleaning,
+    which resolves markup, cannot resolve a literal "&lt;b&gt;" a second time.
+    """
+    return html.escape(ACCELERATOR.sub("", unmarked(text)), quote=False)
 
 
 def read(folder: Path, language: str, bad: Bad) -> Iterator[Message]:
@@ -41,6 +57,8 @@ def read(folder: Path, language: str, bad: Bad) -> Iterator[Message]:
             bad(f"{file.name}: resource {key}", "offset_outside_file")
             continue
         try:
-            yield str(key), "chromium", data[start:end].decode("utf-8")
+            text = data[start:end].decode("utf-8")
         except UnicodeDecodeError:
             bad(f"{file.name}: resource {key}", "invalid_utf8")
+            continue
+        yield str(key), "chromium", without_accelerators(text)
