@@ -27,8 +27,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     sft.train(args.model, args.pairs, args.dev, args.out,
               layers=bottom_layers(params.get("layers.bottom")),
-              settings=params.scaled("train"), lr=params.scaled("train_s1.lr"),
-              system=params.scaled("model.system"), seed=params.get("seed"))
+              depth=params.scaled("model.depth"), settings=params.scaled("train"),
+              lr=params.scaled("train_s1.lr"), system=params.scaled("model.system"),
+              seed=params.get("seed"), machine=params.get("machine"))
 
 
 if __name__ == "__main__":

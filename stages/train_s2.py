@@ -25,11 +25,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("dev", type=Path, help="held-out pairs, JSON Lines")
     parser.add_argument("out", type=Path, help="folder for the trained tensors")
     args = parser.parse_args(argv)
-    layers = top_layers(params.get("layers.top"), params.get("layers.skip"),
-                        params.scaled("model.depth"))
-    sft.train(args.parent, args.pairs, args.dev, args.out, layers=layers,
-              settings=params.scaled("train"), lr=params.scaled("train_s2.lr"),
-              system=params.scaled("model.system"), seed=params.get("seed"))
+    depth = params.scaled("model.depth")
+    sft.train(args.parent, args.pairs, args.dev, args.out,
+              layers=top_layers(params.get("layers.top"), params.get("layers.skip"), depth),
+              depth=depth, settings=params.scaled("train"), lr=params.scaled("train_s2.lr"),
+              system=params.scaled("model.system"), seed=params.get("seed"),
+              machine=params.get("machine"))
 
 
 if __name__ == "__main__":

@@ -6,15 +6,17 @@ from typing import Any
 
 from stages.common import jsonl
 
-TRAIN = {"threads": 1, "epochs": 1, "schedule": "cosine", "warmup": 0.03, "weight_decay": 0.0,
-         "clip": 1.0, "batch": 2, "accumulation": 1, "device": "cpu", "dev_pairs": 2}
+MACHINE = {"device": "cpu", "threads": 1}
+TRAIN = {"epochs": 1, "schedule": "cosine", "warmup": 0.03, "weight_decay": 0.0,
+         "clip": 1.0, "batch": 2, "accumulation": 1, "dev_pairs": 2}
 
 
 def params(folder: Path, depth: int, bottom: int = 1, top: int = 2, skip: tuple[int, ...] = (),
            recipe: dict[str, Any] | None = None, **sections: Any) -> None:
     """Write params.yaml (JSON is YAML) with one scale that holds ``sections``."""
     (folder / "params.yaml").write_text(json.dumps({
-        "scale": "s", "seed": 1, "layers": {"bottom": bottom, "top": top, "skip": list(skip)},
+        "scale": "s", "suite": "s", "suites": {"s": {}}, "seed": 1, "machine": MACHINE,
+        "layers": {"bottom": bottom, "top": top, "skip": list(skip)},
         **(recipe or {}),
         "scales": {"s": {"model": {"name": "toy", "depth": depth, "system": None}, **sections}}}))
 

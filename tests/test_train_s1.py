@@ -29,6 +29,7 @@ def test_the_bottom_layers_are_trained(inputs, tmp_path, tiny_model):
     assert trained_layers(tmp_path / "data/train_s1") == {0, 1}
     config = json.loads((tmp_path / "data/train_s1/config.json").read_text())
     assert (config["layers"], config["lr"], config["steps"]) == ([0, 1], 1e-3, 3)
+    assert config["settings"] == stage_fixture.TRAIN  # nothing of the machine
     assert config["parent_sha256"] == weights.revision(tiny_model)
     assert sorted(path.name for path in (tmp_path / "data/train_s1").iterdir()) == [
         "config.json", "layers.safetensors", "loss.csv"]
@@ -42,6 +43,13 @@ def test_no_bottom_layers_leaves_the_model_as_it_is(inputs, tmp_path, tiny_model
     before, after = (weights.load(folder)[0].state_dict() for folder in
                      (tiny_model, tmp_path / "data/train_s1"))
     assert all(before[name].equal(after[name]) for name in before)
+
+
+def test_a_depth_that_the_model_does_not_have_is_refused(inputs, tmp_path):
+    stage_fixture.params(tmp_path, 8, bottom=2, train=stage_fixture.TRAIN, train_s1={"lr": 1e-3})
+    with pytest.raises(UserError, match=r"model\.depth is 8, but .* has 6 layers\. Write 6"):
+        train_s1.main(inputs)
+    assert not (tmp_path / "data").exists()
 
 
 def test_an_impossible_choice_is_refused_before_any_work(inputs, tmp_path):

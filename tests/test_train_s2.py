@@ -23,10 +23,10 @@ def folder(tmp_path, monkeypatch, tiny_model):
     return tmp_path
 
 
-def run(top, skip=()):
+def run(top, skip=(), depth=6):
     from pathlib import Path
 
-    stage_fixture.params(Path(), 6, top=top, skip=skip, train=stage_fixture.TRAIN,
+    stage_fixture.params(Path(), depth, top=top, skip=skip, train=stage_fixture.TRAIN,
                          train_s2={"lr": 1e-3})
     train_s2.main(["data/train_s1", "pairs.jsonl", "dev.jsonl", "data/train_s2"])
     names = load_file("data/train_s2/layers.safetensors")
@@ -46,6 +46,12 @@ def test_it_starts_where_stage_one_ended(folder):
     assert config["parent_sha256"] == weights.revision(folder / "data/train_s1")
     assert config["dev_loss"]["before"] == before["dev_loss"]["after"]
     assert config["dev_loss"]["after"] != config["dev_loss"]["before"]
+
+
+def test_a_depth_that_the_model_does_not_have_is_refused(folder):
+    """The top 3 of 8 would be 5, 6 and 7: of a model of 6, only one exists."""
+    with pytest.raises(UserError, match=r"model\.depth is 8, but .* has 6 layers\. Write 6"):
+        run(3, depth=8)
 
 
 def test_a_layer_to_skip_must_be_in_the_block(folder):

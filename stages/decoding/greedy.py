@@ -1,22 +1,36 @@
 """Greedy translation of many prompts with one model, fast on small machines.
 
+Models whose attention is plain softmax attention over all earlier tokens are decoded here.
 Three things save work and change nothing but the order of floating-point sums: prompts are
 sorted by length, so a batch holds little padding; the tokens that all prompts of a call share
 (template, instruction, few-shot examples) go through the model once, and their keys and values
 are kept once, not once a row; a finished answer leaves the batch at once, where `generate` of
 transformers would carry it to the end of the longest one. A test compares with `generate`, prompt
 by prompt; tests/bench/bench_generate.py measures it.
+
+Any other model (windows, capped logits, sinks, families that no test has compared) goes through
+`generate` itself: slower, and right.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
-    from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import (
+        DynamicCache,
+        PretrainedConfig,
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+    )
+
+
+# Families whose attention layers compute what ``attention`` does; a test compares each of them.
+PLAIN_ATTENTION = ("llama", "mistral", "qwen2", "qwen3")
 
 
 def newline_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
@@ -33,6 +47,14 @@ def shared_prefix(prompts: list[list[int]]) -> int:
     return min(longest, min(map(len, prompts)) - 1)
 
 
+def is_plain(config: PretrainedConfig) -> bool:
+    """Whether ``attention`` is this model's attention: a known family, and no window is set."""
+    kinds = getattr(config, "layer_types", None) or ()
+    return (config.model_type in PLAIN_ATTENTION
+            and getattr(config, "sliding_window", None) is None
+            and all(kind == "full_attention" for kind in kinds))
+
+
 def attention(module: Any, query: Tensor, key: Tensor, value: Tensor,
               attention_mask: Tensor | None, scaling: float, prefix: DynamicCache | None = None,
               **_: Any) -> tuple[Tensor, None]:
@@ -41,7 +63,8 @@ def attention(module: Any, query: Tensor, key: Tensor, value: Tensor,
     query (rows, heads, length, width); key, value (rows, key heads, own length, width);
     attention_mask (rows, 1, length, own length), added; ``prefix`` holds (1, key heads, shared,
     width) a layer. Heads that share a key head are folded into its queries, so that nothing is
-    copied a row or a head. Returns (rows, length, heads, width).
+    copied a row or a head. The softmax is taken in float32, as transformers does. Returns (rows,
+    length, heads, width). Only for models that ``is_plain`` allows: it knows no other option.
     """
     import torch
 
@@ -52,12 +75,12 @@ def attention(module: Any, query: Tensor, key: Tensor, value: Tensor,
     if attention_mask is not None:
         scores = scores + attention_mask.repeat(1, 1, groups, 1)
     if prefix is None:
-        found = scores.softmax(-1) @ value
+        found = scores.softmax(-1, torch.float32).to(value.dtype) @ value
     else:
         layer = prefix.layers[module.layer_idx]
         shared_key, shared_value = layer.keys[0], layer.values[0]
         shared = torch.einsum("rhqw,hsw->rhqs", folded, shared_key)
-        weights = torch.cat([shared, scores], dim=-1).softmax(-1)
+        weights = torch.cat([shared, scores], dim=-1).softmax(-1, torch.float32).to(value.dtype)
         first, rest = weights.split([shared.shape[-1], scores.shape[-1]], dim=-1)
         found = torch.einsum("rhqs,hsw->rhqw", first, shared_value) + rest @ value
     return found.reshape(rows, heads, length, width).transpose(1, 2), None
@@ -79,6 +102,32 @@ def shared_attention(model: PreTrainedModel) -> Iterator[None]:
         model.set_attn_implementation(before)
 
 
+def left_padded(rows: list[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Ids (rows, longest), padded with 0 on the left, and the mask that hides the padding."""
+    import torch
+
+    longest = max(map(len, rows))
+    ids = [[0] * (longest - len(row)) + row for row in rows]
+    mask = [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+
+
+def generate_batch(model: PreTrainedModel, prompts: list[list[int]], ends: set[int],
+                   max_new_tokens: int) -> list[list[int]]:
+    """What ``decode_batch`` returns, computed by `generate` with the model's own attention."""
+    from transformers import GenerationConfig
+
+    ids, mask = left_padded(prompts, model.device)
+    end = min(ends)  # also fills the rows that ended
+    output = model.generate(  # type: ignore[operator]
+        ids, attention_mask=mask, use_model_defaults=False, generation_config=GenerationConfig(
+            do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=sorted(ends),
+            pad_token_id=end))[:, ids.shape[1]:].tolist()
+    lengths = [next((i for i, token in enumerate(row, 1) if token in ends), len(row))
+               for row in output]
+    return [row[:length] for row, length in zip(output, lengths, strict=True)]
+
+
 def decode_batch(model: PreTrainedModel, prompts: list[list[int]], shared: int,
                  prefix: DynamicCache | None, ends: set[int], max_new_tokens: int,
                  ) -> list[list[int]]:
@@ -90,9 +139,7 @@ def decode_batch(model: PreTrainedModel, prompts: list[list[int]], shared: int,
     import torch
     from transformers import DynamicCache
 
-    longest = max(map(len, prompts))
-    ids = torch.tensor([[0] * (longest - len(p)) + p[shared:] for p in prompts])
-    mask = torch.tensor([[0] * (longest - len(p)) + [1] * (len(p) - shared) for p in prompts])
+    ids, mask = left_padded([prompt[shared:] for prompt in prompts], model.device)
     positions = (mask.cumsum(1) - 1).clamp(min=0) + shared
     past = DynamicCache()
     answers: list[list[int]] = [[] for _ in prompts]
@@ -109,7 +156,7 @@ def decode_batch(model: PreTrainedModel, prompts: list[list[int]], shared: int,
             break
         ids, positions = tokens[:, None], positions[:, -1:] + 1
         if len(keep) < len(alive):
-            chosen = torch.tensor(keep)
+            chosen = torch.tensor(keep, device=model.device)
             past.batch_select_indices(chosen)
             ids, positions, mask = ids[chosen], positions[chosen], mask[chosen]
             alive = [alive[i] for i in keep]
@@ -129,20 +176,21 @@ def greedy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: 
     from tqdm import tqdm
     from transformers import DynamicCache
 
-    ends = {tokenizer.eos_token_id, *stop}
-    shared = shared_prefix(prompts)
+    ends, plain = {tokenizer.eos_token_id, *stop}, is_plain(model.config)
+    shared = shared_prefix(prompts) if plain else 0
     order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
     results: dict[int, tuple[str, bool]] = {}
     prefix = DynamicCache() if shared else None
-    with (torch.inference_mode(), shared_attention(model),
+    with (torch.inference_mode(), shared_attention(model) if plain else nullcontext(),
           tqdm(total=len(prompts), desc=progress, unit="seg") as bar):
         if shared:
-            model(torch.tensor([prompts[0][:shared]]), past_key_values=prefix, use_cache=True,
-                  logits_to_keep=1)
+            model(torch.tensor([prompts[0][:shared]], device=model.device),
+                  past_key_values=prefix, use_cache=True, logits_to_keep=1)
         for start in range(0, len(order), batch_size):
             chosen = order[start:start + batch_size]
-            answers = decode_batch(model, [prompts[i] for i in chosen], shared, prefix, ends,
-                                   max_new_tokens)
+            rows = [prompts[i] for i in chosen]
+            answers = (decode_batch(model, rows, shared, prefix, ends, max_new_tokens) if plain
+                       else generate_batch(model, rows, ends, max_new_tokens))
             for i, answer in zip(chosen, answers, strict=True):
                 text = tokenizer.decode(answer, skip_special_tokens=True)
                 results[i] = text.strip().split("\n")[0].strip(), answer[-1] not in ends

@@ -8,7 +8,6 @@ gets no loss, in training as in evaluation.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
 
 INSTRUCTION = "Translate from {src} to {tgt}:\n{text}"
 Shot = tuple[str, str]  # source text, its translation
-
-
-def sha16(text: str) -> str:
-    """First 16 hex digits of the SHA-256 of a text; enough to tell prompts and rows apart."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def messages(text: str, src_lang: str, tgt_lang: str, shots: Iterable[Shot] = (),

@@ -1,58 +1,81 @@
 """Load a system: the base model, and what the training stages changed on top of it.
 
 A training stage stores only the tensors it trained (``layers.safetensors``) and a config that
-names its parent and the parent's hash. ``load`` walks that chain down to the base folder, checks
-every hash and lays the tensors on top of each other, so base + s1 + s2 is the tuned model.
+names its parent and the parent's revision. ``load`` walks that chain down to the base folder,
+checks every revision and lays the tensors on top of each other, so base + s1 + s2 is the tuned
+model.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..common.errors import UserError
+from ..common.errors import BAD_CONFIG, UserError
+from ..common.hashes import file_sha256, of_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-BASE_WEIGHTS, DELTA_WEIGHTS, CONFIG = "model.safetensors", "layers.safetensors", "config.json"
+DELTA_WEIGHTS, CONFIG = "layers.safetensors", "config.json"
 
 
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _config(folder: Path) -> dict[str, Any]:
+    if not (folder / CONFIG).is_file():
+        raise UserError(f"{folder} holds no model. Run `dvc repro` to build it")
+    config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    return config
 
 
 def revision(folder: Path) -> str:
-    """What identifies the weights of a base folder or of a training stage's output."""
-    delta = folder / DELTA_WEIGHTS
-    return sha256(delta if delta.exists() else folder / BASE_WEIGHTS)
+    """What identifies the model in a base folder or in a training stage's output (SHA-256).
+
+    Of a base folder it covers the name and content of every weight file, one or many shards with
+    their index, and of the config; of a trained folder the trained tensors and the revision of
+    the parent, so two models are never alike because the same or nothing was trained on them.
+    """
+    config, delta = _config(folder), folder / DELTA_WEIGHTS
+    if delta.exists():
+        return of_json({"parent": config["parent_sha256"], DELTA_WEIGHTS: file_sha256(delta)})
+    shards = sorted(folder.glob("*.safetensors"))
+    if not shards:
+        raise UserError(f"{folder} holds no weights (*.safetensors). Run `dvc repro` to build it")
+    files = [folder / CONFIG, *folder.glob("*.safetensors.index.json"), *shards]
+    return of_json({file.name: file_sha256(file) for file in files})
 
 
-def chain(folder: Path) -> list[Path]:
-    """Folders from the base model up to ``folder``, hashes checked on the way."""
-    if not (folder / CONFIG).is_file():
-        raise UserError(f"{folder} holds no model. Run `dvc repro` to build it")
+def chain(folder: Path, declared: Sequence[Path] | None = None) -> list[Path]:
+    """Folders from the base model up to ``folder``, revisions checked on the way.
+
+    ``declared`` are the folders that the chain may consist of; None allows every folder.
+    """
+    if declared is not None and folder.resolve() not in [path.resolve() for path in declared]:
+        raise UserError(f"{folder} is part of the system but not declared, so no change of it "
+                        "would be noticed: declare it in params.yaml: systems", BAD_CONFIG)
+    config = _config(folder)
     if not (folder / DELTA_WEIGHTS).exists():
         return [folder]
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     parent = Path(config["parent"])
+    below = chain(parent, declared)
     if (found := revision(parent)) != config["parent_sha256"]:
         raise UserError(f"{folder} was trained on {parent} {config['parent_sha256'][:12]}, but "
                         f"{parent} is now {found[:12]}. Run `dvc repro` to train it again")
-    return [*chain(parent), folder]
+    return [*below, folder]
 
 
-def load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Return model (float32, evaluation mode) and tokenizer of a base or trained folder."""
+def load(folder: Path, dtype: str = "float32", declared: Sequence[Path] | None = None,
+         ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Return model (evaluation mode, on the CPU) and tokenizer of a base or trained folder.
+
+    ``dtype`` is the name of a torch type; ``declared`` is that of ``chain``.
+    """
     from safetensors.torch import load_file
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    base, *deltas = chain(folder)
-    model = AutoModelForCausalLM.from_pretrained(base, dtype="float32", local_files_only=True)
+    base, *deltas = chain(folder, declared)
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, local_files_only=True)
     for delta in deltas:
         tensors = load_file(delta / DELTA_WEIGHTS)
         unexpected = model.load_state_dict(tensors, strict=False).unexpected_keys

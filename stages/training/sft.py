@@ -8,14 +8,15 @@ chosen layers only; autograd stops at the lowest of them.
 from __future__ import annotations
 
 import csv
+import os
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..common import jsonl
-from ..common.errors import UserError
+from ..common.errors import BAD_CONFIG, UserError
 from ..model import prompts
-from ..model.layers import names_in
+from ..model.layers import depth_of, layer_path, names_in
 from ..model.weights import CONFIG, DELTA_WEIGHTS, load, revision
 
 if TYPE_CHECKING:
@@ -26,8 +27,15 @@ Example = dict[str, list[int]]
 
 
 def freeze_except(model: PreTrainedModel, layers: list[int]) -> list[str]:
-    """Let only the parameters of ``layers`` train; return their names."""
-    names = names_in(layers, (name for name, _ in model.named_parameters()))
+    """Let only the parameters of ``layers`` train; return their names.
+
+    Raises UserError where a layer has no parameter, so that nothing is left untrained unnoticed.
+    """
+    every, path = [name for name, _ in model.named_parameters()], layer_path(model)
+    names = names_in(layers, every, path)
+    if missing := [layer for layer in layers if not names_in([layer], every, path)]:
+        raise UserError(f"{model.config.model_type}: layers {missing} have no parameters: "
+                        f"{path} has {depth_of(model)} layers", BAD_CONFIG)
     chosen = set(names)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in chosen)
@@ -74,7 +82,8 @@ def dev_loss(model: PreTrainedModel, examples: list[Example], pad: int, batch: i
     ordered = sorted(examples, key=lambda example: len(example["input_ids"]))
     with torch.inference_mode():
         for start in range(0, len(ordered), batch):
-            rows = collate(ordered[start:start + batch], pad)
+            rows = {key: value.to(model.device) for key, value in
+                    collate(ordered[start:start + batch], pad).items()}
             total += float(target_loss(model, rows))
             tokens += int((rows["labels"] != -100).sum())
     return total / tokens
@@ -82,7 +91,10 @@ def dev_loss(model: PreTrainedModel, examples: list[Example], pad: int, batch: i
 
 def trainer(model: PreTrainedModel, examples: list[Example], pad: int, settings: dict[str, Any],
             lr: float, seed: int, scratch: Path) -> Trainer:
-    """A transformers Trainer with our loss. Settings are those of ``scales.<scale>.train``."""
+    """A transformers Trainer with our loss, on the device that holds ``model``.
+
+    Settings are those of ``scales.<scale>.train``.
+    """
     import transformers
     from datasets import Dataset
     from transformers.trainer_callback import ProgressCallback
@@ -107,7 +119,7 @@ def trainer(model: PreTrainedModel, examples: list[Example], pad: int, settings:
         max_grad_norm=settings["clip"], per_device_train_batch_size=settings["batch"],
         gradient_accumulation_steps=settings["accumulation"], group_by_length=True,
         length_column_name="length", optim="adamw_torch", seed=seed, data_seed=seed,
-        use_cpu=settings["device"] == "cpu", save_strategy="no", report_to="none",
+        use_cpu=model.device.type == "cpu", save_strategy="no", report_to="none",
         logging_steps=1, remove_unused_columns=False, dataloader_pin_memory=False)
     rows = [{**example, "length": len(example["input_ids"])} for example in examples]
     run = SftTrainer(model=model, args=arguments, train_dataset=Dataset.from_list(rows),
@@ -117,10 +129,14 @@ def trainer(model: PreTrainedModel, examples: list[Example], pad: int, settings:
     return run
 
 
-def train(parent: Path, pairs: Path, dev: Path, out: Path, layers: list[int],
-          settings: dict[str, Any], lr: float, system: str | None, seed: int) -> None:
+def train(parent: Path, pairs: Path, dev: Path, out: Path, layers: list[int], depth: int,
+          settings: dict[str, Any], lr: float, system: str | None, seed: int,
+          machine: dict[str, Any]) -> None:
     """Tune ``layers`` of the model at ``parent`` on ``pairs``; write what changed to ``out``.
 
+    ``depth`` is the number of layers that the choice was made for; a model of another depth
+    raises UserError. ``machine`` says where to compute: ``device`` (cpu or cuda) and ``threads``.
+    It belongs to the machine and not to the recipe, so no file repeats it.
     ``out`` gets layers.safetensors (the trained tensors, nothing else), config.json (resolved
     settings, parent and its hash, counts, held-out loss before and after) and loss.csv.
     """
@@ -130,12 +146,17 @@ def train(parent: Path, pairs: Path, dev: Path, out: Path, layers: list[int],
     from safetensors.torch import save_file
     from transformers import set_seed
 
-    torch.set_num_threads(settings["threads"])
+    torch.set_num_threads(machine["threads"])
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic sums on CUDA
     set_seed(seed)
     torch.use_deterministic_algorithms(True)
     model, tokenizer = load(parent)
+    if (real := depth_of(model)) != depth:
+        raise UserError(f"params.yaml: model.depth is {depth}, but {parent} has {real} layers. "
+                        f"Write {real}", BAD_CONFIG)
     names = freeze_except(model, layers)
-    pad = tokenizer.pad_token_id
+    model.to(machine["device"])
+    pad = tokenizer.pad_token_id or 0  # any token will do: the mask and the labels hide it
     examples = [prompts.example(tokenizer, row, system) for row in jsonl.read(pairs)]
     if not examples:
         raise UserError(f"{pairs} is empty: every pair was filtered out. Look at the stats.json "
@@ -153,14 +174,14 @@ def train(parent: Path, pairs: Path, dev: Path, out: Path, layers: list[int],
         log = [entry for entry in run.state.log_history if "loss" in entry]
     state = model.state_dict()
     out.mkdir(parents=True, exist_ok=True)
-    save_file({name: state[name].contiguous() for name in names}, out / DELTA_WEIGHTS)
+    save_file({name: state[name].cpu().contiguous() for name in names}, out / DELTA_WEIGHTS)
     with jsonl.open_atomic(out / "loss.csv") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["step", "loss", "lr"])
         table.writerows([e["step"], e["loss"], e["learning_rate"]] for e in log)
     jsonl.write_json(out / CONFIG, {
         "parent": str(parent), "parent_sha256": revision(parent), "layers": layers,
-        "depth": model.config.num_hidden_layers, "pairs": len(examples), "steps": len(log),
+        "depth": depth, "pairs": len(examples), "steps": len(log),
         "tokens": sum(len(example["input_ids"]) for example in examples),
         "target_tokens": sum(sum(label != -100 for label in e["labels"]) for e in examples),
         "trained_parameters": sum(state[name].numel() for name in names),

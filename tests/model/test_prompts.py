@@ -14,7 +14,3 @@ def test_messages_with_a_shot_and_a_system_turn():
 
 def test_no_system_turn_unless_asked_for():
     assert [turn["role"] for turn in prompts.messages("x", "eng_Latn", "spa_Latn")] == ["user"]
-
-
-def test_hash_is_the_start_of_sha256():
-    assert prompts.sha16("abc") == "ba7816bf8f01cfea"

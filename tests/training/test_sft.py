@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
@@ -13,15 +14,18 @@ from stages.common import jsonl
 from stages.common.errors import UserError
 from stages.model import prompts, weights
 from stages.training import sft
-
-SETTINGS = {"threads": 1, "epochs": 1, "schedule": "cosine", "warmup": 0.03, "weight_decay": 0.0,
-            "clip": 1.0, "batch": 2, "accumulation": 1, "device": "cpu", "dev_pairs": 2}
+from tests.stage_fixture import MACHINE
+from tests.stage_fixture import TRAIN as SETTINGS
 
 
 def pair(number: int, **extra) -> dict:
     return {"id": f"t:{number}", "src": f"The cat number {number} sleeps.",
             "tgt": f"El gato número {number} duerme.", "src_lang": "eng_Latn",
             "tgt_lang": "spa_Latn", "origin": "test", **extra}
+
+
+def train(parent, pairs, dev, out, layers, depth=6, seed=1):
+    sft.train(parent, pairs, dev, out, layers, depth, SETTINGS, 1e-2, None, seed, MACHINE)
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +38,8 @@ def run(tiny_model, tmp_path_factory):
             for row in rows:
                 write(row)
     arguments = (folder / "pairs.jsonl", folder / "dev.jsonl")
-    sft.train(tiny_model, *arguments, folder / "s1", [0, 1], SETTINGS, 1e-2, None, seed=1)
-    sft.train(folder / "s1", *arguments, folder / "s2", [4, 5], SETTINGS, 1e-2, None, seed=1)
+    train(tiny_model, *arguments, folder / "s1", [0, 1])
+    train(folder / "s1", *arguments, folder / "s2", [4, 5])
     return folder
 
 
@@ -81,7 +85,7 @@ def test_optimizer_state_exists_for_trained_parameters_only(tiny_model, tmp_path
 def test_same_seed_same_bytes_other_seed_other_bytes(run, tiny_model, tmp_path):
     arguments = (run / "pairs.jsonl", run / "dev.jsonl")
     for name, seed in (("again", 1), ("other", 2)):
-        sft.train(tiny_model, *arguments, tmp_path / name, [0, 1], SETTINGS, 1e-2, None, seed)
+        train(tiny_model, *arguments, tmp_path / name, [0, 1], seed=seed)
     weights = (run / "s1/layers.safetensors").read_bytes()
     assert (tmp_path / "again/layers.safetensors").read_bytes() == weights
     assert (tmp_path / "again/config.json").read_text() == (run / "s1/config.json").read_text()
@@ -155,5 +159,75 @@ def test_a_changed_parent_is_refused(run, tmp_path):
 def test_no_pairs_is_a_clear_refusal(run, tiny_model, tmp_path):
     (tmp_path / "none.jsonl").write_text("")
     with pytest.raises(UserError, match="every pair was filtered out"):
-        sft.train(tiny_model, tmp_path / "none.jsonl", run / "dev.jsonl", tmp_path / "out", [0],
-                  SETTINGS, 1e-2, None, seed=1)
+        train(tiny_model, tmp_path / "none.jsonl", run / "dev.jsonl", tmp_path / "out", [0])
+
+
+@pytest.mark.parametrize("depth", [5, 8])
+def test_a_model_of_another_depth_than_declared_is_refused(run, tiny_model, tmp_path, depth):
+    with pytest.raises(UserError, match=rf"model\.depth is {depth}, but .* has 6 layers"):
+        train(tiny_model, run / "pairs.jsonl", run / "dev.jsonl", tmp_path / "out", [4], depth)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_layer_that_the_model_lacks_is_refused(tiny_model):
+    network, _ = weights.load(tiny_model)
+    with pytest.raises(UserError, match=r"layers \[6, 7\] have no parameters: model\.layers has 6"):
+        sft.freeze_except(network, [5, 6, 7])
+
+
+def test_a_family_that_names_its_layers_otherwise_trains_too(run, tiny_model, tmp_path):
+    """GPT-2: transformer.h.N, no padding token."""
+    _, tokenizer = weights.load(tiny_model)
+    transformers.set_seed(1)
+    network = transformers.GPT2LMHeadModel(transformers.GPT2Config(
+        vocab_size=len(tokenizer), n_embd=16, n_head=2, n_layer=3))
+    for part in (network, tokenizer):
+        part.save_pretrained(tmp_path / "gpt2")
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        file = tmp_path / "gpt2" / name
+        file.write_text(json.dumps({key: value for key, value in
+                                    json.loads(file.read_text()).items() if key != "pad_token"}))
+    assert weights.load(tmp_path / "gpt2")[1].pad_token_id is None
+    with jsonl.writer(tmp_path / "pairs.jsonl") as write:
+        for n in range(4):
+            write(pair(10 ** n))  # of different lengths, so that a batch is padded
+    train(tmp_path / "gpt2", tmp_path / "pairs.jsonl", run / "dev.jsonl", tmp_path / "out", [2], 3)
+    names = load_file(tmp_path / "out/layers.safetensors")
+    assert names and all(name.startswith("transformer.h.2.") for name in names)
+    before, after = (weights.load(tmp_path / name)[0].state_dict() for name in ("gpt2", "out"))
+    assert {name for name in before if not torch.equal(before[name], after[name])} <= set(names)
+    assert not torch.equal(before["transformer.h.2.mlp.c_fc.weight"],
+                           after["transformer.h.2.mlp.c_fc.weight"])
+
+
+def test_the_machine_leaves_no_trace_in_the_config(run):
+    config = json.loads((run / "s1/config.json").read_text())
+    assert config["settings"] == SETTINGS
+    assert not {"threads", "device", "machine"} & {*config, *config["settings"]}
+
+
+@pytest.mark.parametrize(("batch", "accumulation"), [(4, 1), (2, 2), (1, 4)])
+def test_the_loss_of_a_step_is_the_mean_over_its_answer_tokens(tiny_model, tmp_path, batch,
+                                                               accumulation):
+    """Clipping and Adam hide a wrong scale of the gradient, so value and gradient are compared."""
+    network, tokenizer = weights.load(tiny_model)
+    names = sft.freeze_except(network, [5])
+    trained = [p for name, p in network.named_parameters() if name in names]
+    examples = [prompts.example(tokenizer, pair(10 ** n), None) for n in range(4)]
+    everything = sft.collate(examples, 0)
+    plain = network(input_ids=everything["input_ids"], labels=everything["labels"],
+                    attention_mask=everything["attention_mask"]).loss  # transformers' token mean
+    expected = torch.autograd.grad(plain, trained)
+    settings = SETTINGS | {"batch": batch, "accumulation": accumulation, "clip": 0.0}
+    run = sft.trainer(network, examples, 0, settings, 0.0, 1, tmp_path)
+    found = []
+
+    class Look(transformers.TrainerCallback):
+        def on_pre_optimizer_step(self, *_, **__):
+            found.extend(p.grad.clone() for p in trained)
+
+    run.add_callback(Look)
+    run.train()
+    assert run.state.log_history[0]["loss"] == pytest.approx(plain.item(), abs=1e-4)  # 4 decimals
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-3)
