@@ -3,13 +3,25 @@
 import json
 import random
 import sys
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stages import significance
 from stages.common import jsonl
 from stages.common.errors import UserError
-from tests.statistics.result_files import SETTINGS, change, items, run, segments, write
+from stages.report import __main__ as report
+from tests.statistics.result_files import (
+    SETTINGS,
+    change,
+    items,
+    params,
+    run,
+    segments,
+    write,
+)
 
 BOTH = ("swh_Latn-eng_Latn", "eng_Latn-swh_Latn")
 
@@ -159,19 +171,134 @@ def test_neural_scores_come_along(folders):
 
 
 def test_it_runs_alone_on_two_folders(folders, tmp_path, monkeypatch):
-    (tmp_path / "params.yaml").write_text(
-        "scale: s\nlayers: {bottom: 1, top: 1, skip: []}\n"
-        f"scales: {{s: {{model: {{name: m, depth: 2}}}}}}\nsignificance: {json.dumps(SETTINGS)}\n")
+    params(tmp_path, SETTINGS)
     monkeypatch.chdir(tmp_path)
     significance.main([*map(str, folders), "out/significance.json", "out/metrics.json"])
     found = json.loads((tmp_path / "out/significance.json").read_text())
-    assert found["meta"]["evidence"].startswith("Scale desk: a small model")
-    into = found["headline"]["translation"]["xplus-base"]["into_eng"]
+    assert found["meta"]["evidence"] == "Invented files: no evidence."
+    assert found["meta"]["suite"] == "invented"
+    into = found["headline"]["xplus-base"]["translation"]["into_eng"]
     assert into["chrf++"]["verdict"] == "better"
-    assert found["headline"]["reasoning"]["xplus-base"]["harmed"] == 0
+    assert found["headline"]["xplus-base"]["reasoning"]["harmed"] == 0
     short = json.loads((tmp_path / "out/metrics.json").read_text())
     assert set(short) == {"into_eng", "out_of_eng", "reasoning"}
     assert short["into_eng"]["delta"] == into["chrf++"]["delta"]
+
+
+def whole_run(root, monkeypatch, folders, settings) -> tuple[dict, Path]:
+    """Statistics and report below ``root``; the data model and the report's folder."""
+    params(root, settings)
+    monkeypatch.chdir(root)
+    out = root / "reports/desk/invented"
+    significance.main([*map(str, folders), str(out / "significance.json"),
+                       str(out / "metrics.json")])
+    report.main([str(root)])
+    return json.loads((out / "significance.json").read_text()), out
+
+
+def test_hyphens_in_names_are_letters_like_others(tmp_path, monkeypatch):
+    answers = [items(scores(n, 0.6)) for n in (1, 2)]
+    folders = run(tmp_path, segments(0.5, 1, BOTH), segments(0.2, 2, BOTH), *answers,
+                  names=("base-2", "nllb-200"))
+    found, out = whole_run(tmp_path, monkeypatch, folders, SETTINGS | {
+        "contrasts": [["nllb-200", "base-2"], ["base-2", "nllb-200"]]})
+    about = {table["id"]: table["about"] for table in found["tables"]}
+    assert about["t3_translation.nllb-200-base-2.chrf++"] == {
+        "kind": "translation", "system": "nllb-200", "baseline": "base-2", "metric": "chrf++"}
+    assert about["floors.chrf++"]["systems"] == ["nllb-200", "base-2"]
+    assert found["meta"]["contrasts"] == ["nllb-200-base-2", "base-2-nllb-200"]
+    curve = found["curves"]["margin"]["nllb-200-base-2"]
+    assert (curve["system"], curve["baseline"]) == ("nllb-200", "base-2")
+    text = (out / "REPORT.md").read_text()
+    assert "Translation: nllb-200 against base-2" in text
+    assert (out / "tables/t3_translation.nllb-200-base-2.chrf++.csv").is_file()
+
+
+def test_one_direction_has_one_group(tmp_path, monkeypatch):
+    folders = run(tmp_path, segments(0.5, 1, BOTH[1:]), segments(0.2, 2, BOTH[1:]))
+    found, out = whole_run(tmp_path, monkeypatch, folders, SETTINGS)
+    headline = found["headline"]["xplus-base"]
+    assert set(headline) == {"system", "baseline", "translation"}
+    assert set(headline["translation"]) == {"directions", "out_of_eng"}
+    assert set(json.loads((out / "metrics.json").read_text())) == {"out_of_eng"}
+    assert "Into English" not in (out / "REPORT.md").read_text()
+
+
+def test_no_text_states_another_level_than_alphas(tmp_path, monkeypatch):
+    answers = [items(scores(n, 0.6)) for n in (1, 2)]
+    sides = [segments(loss, seed, BOTH, per_document=8) for loss, seed in ((0.5, 1), (0.2, 2))]
+    folders = run(tmp_path, *sides, *answers)
+    _, out = whole_run(tmp_path, monkeypatch, folders, SETTINGS | {"alpha": 0.1})
+    for file in (out / "significance.json", out / "REPORT.md", out / "report.html",
+                 *(out / "tables").glob("*")):
+        assert "95 %" not in file.read_text(), file
+    assert "90 % CI by document" in (out / "REPORT.md").read_text()
+
+
+def test_a_task_of_one_cluster_is_not_tested(tmp_path, monkeypatch):
+    answers = [items(scores(n, 0.6, 60)) + items(scores(n, 0.4, 8), "tiny", clusters=[0] * 8)
+               for n in (1, 2)]
+    mt = segments(0.4, 1)
+    found, out = whole_run(tmp_path, monkeypatch, run(tmp_path, mt, mt, *answers), SETTINGS)
+    tiny = row(found, TASKS, "task", "tiny@1.0")
+    assert tiny["verdict"] == "n/a (one cluster only: tiny)"
+    assert {tiny[key] for key in ("ci", "se", "p", "p_holm", "p_ni", "bound_pp", "mde")} == {None}
+    assert row(found, TASKS, "task", "physics@1.0")["p_holm"] == row(
+        found, TASKS, "task", "physics@1.0")["p"]  # a family of one
+    for whole in tables(found)[WHOLE]:
+        assert whole["verdict"] == "n/a (one cluster only: tiny)"
+        assert (whole["p"], whole["ci"], whole["bound_pp"]) == (None, None, None)
+    assert "n/a (one cluster only: tiny)" in (out / "REPORT.md").read_text()
+
+
+@pytest.mark.parametrize("item", [items([1.0]), items([0.5])])
+def test_a_single_item_is_not_tested(tmp_path, item):
+    mt = segments(0.4, 1)
+    model = significance.model(*run(tmp_path, mt, mt, item, items([0.0])), SETTINGS)
+    assert row(model, TASKS, "task", "physics@1.0")["verdict"].startswith("n/a (one cluster")
+    json.dumps(model, allow_nan=False)
+
+
+def comparator(folders, **meta) -> None:
+    """Let xplus have a tokenizer, template and prompts of its own."""
+    own = {"tokenizer": "u" * 16, "template": "v" * 16, "prompt": "w" * 16}
+    for folder in folders:
+        file = folder / "xplus/meta.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"signature": own} | meta))
+    change(folders[1] / "xplus/items.jsonl",
+           lambda rows: [item.update(prompt_hash="1" * 16) for item in rows])
+
+
+def test_a_comparator_may_have_a_tokenizer_and_template_of_its_own(folders):
+    comparator(folders, comparator=True)
+    model = significance.model(*folders, SETTINGS)
+    assert {found["prompts"] for found in tables(model)["t4_pairing"]} == {
+        "own tokenizer and template"}
+    for file, field in ((folders[0] / "xplus/segments.jsonl", "ref_hash"),
+                        (folders[0] / "xplus/segments.jsonl", "src"),
+                        (folders[1] / "xplus/items.jsonl", "target_hash")):
+        before = file.read_text()
+        change(file, edit(field, "other"))
+        with pytest.raises(UserError, match=f"{field} differs"):
+            significance.model(*folders, SETTINGS)
+        file.write_text(before)
+
+
+def test_nobody_else_may(folders):
+    comparator(folders, comparator=False)
+    with pytest.raises(UserError, match=r"signature\.tokenizer differs"):
+        significance.model(*folders, SETTINGS)
+
+
+def test_only_the_contrasts_of_a_comparator_are_excused(folders):
+    """Three systems: the comparator's own contrast pairs, the other two still have to."""
+    comparator(folders, comparator=True)
+    write(folders[0] / "odd", "segments.jsonl", segments(0.3, 3, BOTH),
+          signature={"tokenizer": "z" * 16, "template": "c" * 16})
+    significance.model(*folders, SETTINGS | {"contrasts": [["xplus", "base"], ["xplus", "odd"]]})
+    with pytest.raises(UserError, match=r"signature\.tokenizer differs.*odd.*base"):
+        significance.model(*folders, SETTINGS | {
+            "contrasts": [["xplus", "base"], ["odd", "base"]]})
 
 
 def edit(name: str, change_to: object, at: int = 3):
@@ -203,8 +330,10 @@ def test_rows_that_do_not_pair_are_refused(folders, kind, spoil, message):
 
 @pytest.mark.parametrize(("kind", "spoil", "message"), [
     ("mt", {"limit": 10}, "limit differs: 10 in .*xplus.*meta.json, None in"),
-    ("mt", {"scale": "tiny"}, "scale differs"), ("mt", {"test_set": "other"}, "test_set differs"),
-    ("mt", {"signature": {"tokenizer": "other"}}, "signature.tokenizer differs"),
+    ("mt", {"scale": "tiny"}, "scale differs"), ("mt", {"suite": "x"}, "suite differs"),
+    ("mt", {"test_set": "other"}, "test_set differs"),
+    ("mt", {"signature": {"tokenizer": "other", "template": "c" * 16}},
+     "signature.tokenizer differs"),
     ("reason", {"limit": 10}, "limit differs"),
     ("reason", {"signature": {"tokenizer": "t" * 16, "template": "x"}}, "template differs")])
 def test_runs_under_other_conditions_are_refused(folders, kind, spoil, message):
@@ -224,9 +353,7 @@ def test_a_refusal_writes_nothing_and_exits_with_65(folders, tmp_path, monkeypat
 
     change(folders[0] / "xplus/segments.jsonl", lambda rows: rows.pop())
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text(
-        "scale: s\nlayers: {bottom: 1, top: 1, skip: []}\n"
-        f"scales: {{s: {{model: {{name: m, depth: 2}}}}}}\nsignificance: {json.dumps(SETTINGS)}\n")
+    params(tmp_path, SETTINGS)
     monkeypatch.setattr(sys, "argv", ["significance", *map(str, folders), "out.json"])
     monkeypatch.setattr("stages.common.command.die_with_parent", lambda: None)
     with pytest.raises(SystemExit) as stop:
@@ -234,3 +361,134 @@ def test_a_refusal_writes_nothing_and_exits_with_65(folders, tmp_path, monkeypat
     assert stop.value.code == 65
     assert "Traceback" not in capsys.readouterr().err
     assert not (tmp_path / "out.json").exists()
+
+
+QUICK = SETTINGS | {"resamples": 20, "ar_trials": 19}
+NEURAL = {"comet22": 0.5}
+
+
+def scored(rows, at: int, scores: object) -> None:
+    """Neural scores in every row, and something else in one of them."""
+    for one in rows:
+        one["scores"] = NEURAL
+    rows[at]["scores"] = scores
+
+
+@pytest.mark.parametrize(("kind", "spoil", "message"), [
+    *(("mt", edit(field, value), rf"segments\.jsonl:4: .*{field}") for field in (
+        "id", "cluster", "direction", "src", "ref", "hyp", "off_target", "empty", "ref_hash")
+      for value in (None, 7, [], {}, ["x"])),
+    *(("reason", edit(field, value), rf"items\.jsonl:4: .*{field}") for field in (
+        "task", "version", "filter", "metric", "doc_id", "doc_hash", "cluster", "sample", "score")
+      for value in (None, [], [1], {}, True)),
+    ("mt", edit("direction", "swh"), r"segments\.jsonl:4: .*direction is not two language codes"),
+    ("mt", edit("direction", "a-b-c"), r"segments\.jsonl:4: .*direction is not"),
+    ("mt", lambda rows: scored(rows, 3, None), r"segments\.jsonl:4: .*comet22 is scored in some"),
+    ("mt", lambda rows: scored(rows, 0, {}), r"segments\.jsonl:\d+: .*comet22 is scored in some"),
+    ("mt", lambda rows: scored(rows, 3, {**NEURAL, "x": 1}), r"jsonl:4: .*x is scored in some"),
+    *(("mt", lambda rows, value=value: scored(rows, 3, {"comet22": value}),
+       r"segments\.jsonl:4: .*comet22 .* is not a number")
+      for value in (None, True, [0.5], "0.5", {}, 10**400, -1e9)),
+    ("mt", lambda rows: scored(rows, 3, [0.5]), r"segments\.jsonl:4: .*is not an object"),
+    ("mt", lambda rows: [one.update(scores={"chrf++": 1}) for one in rows], "cannot name a neural"),
+    ("mt", lambda rows: [one.update(scores={"a/b": 1}) for one in rows], "cannot name a neural"),
+    ("reason", edit("doc_id", "3"), r"items\.jsonl:4: doc_id '3' is a text where"),
+    ("reason", edit("score", 10**400), r"items\.jsonl:4: .*not in 0-1"),
+    ("reason", lambda rows: rows.clear(), r"items\.jsonl: no rows")])
+def test_a_strange_row_is_refused_with_its_file_and_place(folders, kind, spoil, message):
+    for name in ("base", "xplus"):  # both, so that nothing is caught by comparison alone
+        change({"mt": folders[0] / name / "segments.jsonl",
+                "reason": folders[1] / name / "items.jsonl"}[kind], spoil)
+    with pytest.raises(UserError, match=message) as caught:
+        significance.model(*folders, QUICK)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("kind", "spoil", "message"), [
+    *((kind, {"signature": value}, r"meta\.json: signature") for kind in ("mt", "reason")
+      for value in (None, "x", [], {}, {"tokenizer": "t"}, {"template": 3, "tokenizer": "t"})),
+    *(("mt", {"languages": value}, r"meta\.json: languages") for value in (
+        None, [], "swh", {"swh_Latn": None}, {"swh_Latn": "low"})),
+    *(("reason", {"tasks": value}, r"meta\.json: tasks") for value in (
+        None, [], {}, {"physics": 1}, {"physics": {"chance": None, "multilingual": False}},
+        {"physics": {"chance": 0.25}}, {"physics": {"chance": 1.5, "multilingual": False}})),
+    ("mt", {"scale": None}, r"meta\.json: scale"), ("mt", {"test_set": 3}, r"test_set"),
+    ("mt", {"limit": "all"}, r"meta\.json: limit"), ("mt", {"spbleu": "x"}, r"meta\.json: spbleu"),
+    ("mt", {"spbleu": {"model": "x"}}, r"meta\.json: spbleu\.label"),
+    ("mt", {"comparator": "yes"}, r"meta\.json: comparator")])
+def test_a_strange_meta_is_refused_with_its_field(folders, kind, spoil, message):
+    for name in ("base", "xplus"):
+        file = folders[kind == "reason"] / name / "meta.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | spoil))
+    with pytest.raises(UserError, match=message) as caught:
+        significance.model(*folders, QUICK)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [
+    "", "[]", "3", "null", "{", '{"a": 1, "a": 2}', "\xff", "[" * 9999])
+def test_a_meta_that_is_no_object_is_refused(folders, text):
+    for folder in folders:
+        file = folder / "xplus/meta.json"
+        before = file.read_text()
+        file.write_text(text, encoding="latin-1")
+        with pytest.raises(UserError, match=r"xplus/meta\.json: not a JSON object"):
+            significance.model(*folders, QUICK)
+        file.write_text(before)
+
+
+@pytest.mark.parametrize(("contrasts", "message"), [
+    ([], "is empty"), ("xplus", "no list"), ([["xplus"]], "is not .system, baseline."),
+    (["xb"], "is not"), ([["xplus", "xplus"]], "is not"), ([["xplus", 3]], "is not"),
+    ([["xplus", "base"], ["xplus", "base"]], "stands twice"),
+    ([["a-b", "c"], ["a", "b-c"]], "named as those of another"),
+    ([["xplus", "../base"]], "cannot name a system"), ([["xplus", "delta"]], "cannot name"),
+    ([["xplus", "copy_source"]], "cannot name"), ([["xplus", "a$b"]], "cannot name"),
+    ([["xplus", "who"]], r"who/segments\.jsonl is not there")])
+def test_strange_contrasts_are_refused(folders, contrasts, message):
+    with pytest.raises(UserError, match=message):
+        significance.model(*folders, QUICK | {"contrasts": contrasts})
+
+
+def test_a_primary_metric_that_is_not_computed_is_refused(folders):
+    with pytest.raises(UserError, match="primary_metric 'comet22' is not among the metrics chrf"):
+        significance.model(*folders, QUICK | {"primary_metric": "comet22"})
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+    | st.sampled_from(["physics", "swh_Latn-eng_Latn", "1.0", 0.5]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(
+        st.text(max_size=3), inner, max_size=2), max_leaves=4)
+
+
+def rewrite(folders, kind: str, edit_row, edit_meta) -> None:
+    """Change the first rows and the meta.json of both systems, NaN and all."""
+    for name in ("base", "xplus"):
+        folder, file = {"mt": (folders[0] / name, "segments.jsonl"),
+                        "reason": (folders[1] / name, "items.jsonl")}[kind]
+        change(folder / file, lambda rows: [edit_row(rows[n]) for n in range(2)])
+        meta = json.loads((folder / "meta.json").read_text())
+        edit_meta(meta)
+        (folder / "meta.json").write_text(json.dumps(meta))
+
+
+@settings(max_examples=60, deadline=None, database=None, derandomize=True)
+@given(st.data())
+def test_any_value_is_taken_or_refused(tmp_path_factory, data):
+    """Whatever stands in a field: numbers come out, or one line that says what is wrong."""
+    mt, answers = segments(0.4, 1, BOTH, count=4), items([1, 0, 1, 0])
+    folders = run(tmp_path_factory.mktemp("fuzz"), mt, mt, answers, answers)
+    kind = data.draw(st.sampled_from(["mt", "reason"]))
+    in_row = data.draw(st.sampled_from([*(mt if kind == "mt" else answers)[0], "scores"]))
+    in_meta = data.draw(st.sampled_from(
+        ["scale", "suite", "limit", "test_set", "languages", "tasks", "signature", "spbleu"]))
+    value, which = data.draw(VALUES), data.draw(st.booleans())
+    rewrite(folders, kind, lambda one: one.update({in_row: value} if which else {}),
+            lambda meta: meta.update({} if which else {in_meta: value}))
+    try:
+        found = significance.model(*folders, QUICK)
+    except UserError as error:
+        assert "\n" not in str(error)
+    else:
+        json.dumps(found, allow_nan=False)

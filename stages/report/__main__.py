@@ -1,9 +1,11 @@
 """Write the report from what the pipeline left behind; no number in it is typed by hand.
 
-in     reports/significance.json   required; all else is optional and reported as not run
-       params.yaml, dvc.lock, and the files below data/ that `records` names
-out    reports/REPORT.md, reports/report.html (one file), reports/figures/*.{svg,png},
-       reports/tables/*.{md,csv,tex}, reports/runtime.json
+in     reports/<scale>/<suite>/significance.json   required; all else is optional
+       params.yaml (scale, suite, model), dvc.lock, and the files below data/ that `evidence` names
+out    beside significance.json: REPORT.md, report.html (one file), figures/*.{svg,png},
+       tables/*.{md,csv,tex}, runtime.json, and run.lock, a copy of dvc.lock
+
+Every run of a scale and suite has a folder of its own; those of other runs are left alone.
 """
 
 from __future__ import annotations
@@ -65,44 +67,43 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("root", type=Path, nargs="?", default=Path(),
                         help="folder that holds data/ and reports/ (default: this one)")
     root = parser.parse_args(argv).root
-    reports = root / "reports"
-    if (model := evidence.load(reports / "significance.json")) is None:
-        raise UserError(f"{reports / 'significance.json'} is not there. Run `dvc repro` first")
-    metric = params.get("significance.primary_metric")
-    margin = params.get("significance.margin_macro_pp")
-    contrasts = ["-".join(pair) for pair in params.get("significance.contrasts")]
+    run = root / "reports" / params.get("scale") / params.get("suite")
+    if (model := evidence.load(run / "significance.json")) is None:
+        raise UserError(f"{run / 'significance.json'} is not there. Run `dvc repro` first")
+    if (root / "dvc.lock").is_file():
+        jsonl.write_text(run / "run.lock", (root / "dvc.lock").read_text(encoding="utf-8"))
+    lock, stages = evidence.run_identity(run / "run.lock")
+    meta, contrasts = model["meta"], exhibits.contrasts(model)
     translated = evidence.metas(root / "data/eval_mt")
     training = evidence.training(root)
     data_tables, steps = evidence.data_tables(root)
-    lock, stages = evidence.run_identity(root)
-    cost = evidence.cost(root, stages)
+    cost = evidence.cost(root, stages, run / "runtime.json")
     signatures = evidence.signatures({"translation": translated, "reasoning": evidence.metas(
         root / "data/eval_reason")})
     write_tables([table for table in [
-        exhibits.headline(model, contrasts, metric), *model["tables"], *data_tables,
+        exhibits.headline(model), *model["tables"], *data_tables,
         training["table"], signatures, *([cost] if cost else [])] if table["rows"]],
-        reports / "tables")
-    tables = exhibits.sections(model["tables"], contrasts[0], metric)
+        run / "tables")
+    tables = exhibits.sections(model)
     tables["provenance"] += [signatures] if signatures["rows"] else []
     context = {
-        "meta": model["meta"], "headline": model["headline"], "scale": model["meta"]["scale"],
+        "meta": meta, "scale": meta["scale"],
         "model": params.scaled("model.name"), "depth": params.scaled("model.depth"),
-        "contrasts": contrasts, "primary": metric,
-        "unskilled": exhibits.not_above_copying(model["tables"], metric),
-        "margin": margin,
-        "task_margin": params.get("significance.margin_task_pp"),
-        "figures": {name: figures.save(figure, reports / "figures", name) for name, figure in
-                    exhibits.draw(model, training, steps, contrasts, metric, margin).items()},
+        "contrasts": contrasts, "first": contrasts[0], "primary": meta["primary_metric"],
+        "unskilled": exhibits.not_above_copying(model),
+        "margin": meta["margin_macro_pp"], "task_margin": meta["margin_task_pp"],
+        "figures": {name: figures.save(figure, run / "figures", name) for name, figure in
+                    exhibits.draw(model, training, steps).items()},
         "tables": tables, "data_tables": data_tables, "training": training, "cost": cost,
         "lock": lock, "examples": evidence.EXAMPLES,
-        "samples": evidence.examples(root, translated, params.get("significance.seed"))}
+        "samples": evidence.examples(root, translated, meta["seed"], contrasts[0]["system"])}
     css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
     html = environment(render.html_text, "html.j2").get_template("page.j2")
-    jsonl.write_text(reports / "report.html", html.render(context, css=css))
+    jsonl.write_text(run / "report.html", html.render(context, css=css))
     text = environment(render.md_text, "md.j2").get_template("report.j2").render(context)
     text = re.sub(r"\n{3,}", "\n\n", re.sub(r"^[ \t]+|[ \t]+$", "", text, flags=re.M))
-    jsonl.write_text(reports / "REPORT.md", text.strip() + "\n")
-    print(f"report: {reports / 'REPORT.md'} and {reports / 'report.html'}")
+    jsonl.write_text(run / "REPORT.md", text.strip() + "\n")
+    print(f"report: {run / 'REPORT.md'} and {run / 'report.html'}")
 
 
 if __name__ == "__main__":

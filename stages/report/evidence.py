@@ -2,7 +2,7 @@
 
 in     data/{format,dedup,langid,qe/score,qe/select}/stats.json, data/qe/score/auc.json
        data/train_s*/{config.json,loss.csv}, data/eval_mt/*/{segments.jsonl,meta.json}
-       data/eval_reason/*/meta.json, data/runtime/*.json, dvc.lock
+       data/eval_reason/*/meta.json, data/runtime/*.json, run.lock
 out    tables in the model of `render`, and plain numbers for `figures`
 
 Every file is optional: a stage that has not run leaves its part out.
@@ -15,6 +15,7 @@ import hashlib
 import json
 import random
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ STEPS = {"format": "data/format", "dedup": "data/dedup", "langid": "data/langid"
          "qe score": "data/qe/score", "qe select": "data/qe/select"}
 SYSTEMS = {"base": "base", "base_fewshot": "base, few-shot", "s1": "stage 1 only",
            "xplus": "xplus"}
+FUNNEL = ("seen", "kept", "dropped", "by_lang", "test")  # shown in tables of all steps
 EXAMPLES = 4  # per direction
 OTHERS = 4  # columns of a confusion table beyond its rows
 FLAGS = {"empty": "no answer", "copy": "copies the source", "off_target": "wrong language",
@@ -86,34 +88,48 @@ def matrix(counts: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
             for name, cell in counts.items()]
 
 
+def rows_of(counts: dict[str, Any] | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Counts in any of three forms as rows: a list of rows, a matrix, or values by name."""
+    if isinstance(counts, list):
+        return [{name: language(cell) if isinstance(cell, str) else cell
+                 for name, cell in row.items()} for row in counts]
+    if all(isinstance(cell, dict) for cell in counts.values()):
+        return matrix(counts)
+    return [{"": language(name), "value": language(cell) if isinstance(cell, str) else cell}
+            for name, cell in counts.items()]
+
+
 def extras(step: str, stats: dict[str, Any]) -> tuple[list[Table], str]:
     """What a stage counted beyond seen, kept and dropped: tables, and one line of single values."""
-    found, single = [], []
-    for key, value in stats.items():
-        if key in ("seen", "kept", "dropped", "by_lang") or not value:
-            continue
-        if not isinstance(value, dict | list):
-            shown = render.number(value, 3) if isinstance(value, float) else value
-            single.append(f"{key.replace('_', ' ')} {shown}")
-            continue
-        if isinstance(value, dict):
-            value = matrix(value) if all(isinstance(cell, dict) for cell in value.values()) else [
-                {"": language(name), "value": cell} for name, cell in value.items()]
-        title, says, cannot = EXTRAS.get(key, (key.replace("_", " ").capitalize(), "", ""))
-        found.append(of_rows(f"data_{step.replace(' ', '_')}_{key}", f"{title} ({step})", says,
-                             cannot, [{name: language(cell) if isinstance(cell, str) else cell
-                                       for name, cell in row.items()} for row in value]))
-    return found, f"{step}: {', '.join(single).rstrip('.')}." if single else ""
+    more = {key: value for key, value in stats.items() if key not in FUNNEL and value}
+    tables, single = [], []
+    for key, value in more.items():
+        words = key.replace("_", " ")
+        if isinstance(value, dict | list):
+            title, says, cannot = EXTRAS.get(key, (words.capitalize(), "", ""))
+            tables.append(of_rows(f"data_{step.replace(' ', '_')}_{key}", f"{title} ({step})", says,
+                                  cannot, rows_of(value)))
+        else:
+            single.append(f"{words} {render.number(value, 3)}" if isinstance(value, float)
+                          else f"{words} {value}")
+    return tables, f"{step}: {', '.join(single).rstrip('.')}." if single else ""
 
 
 def data_tables(root: Path) -> tuple[list[Table], list[tuple[str, int, int]]]:
-    """The funnel as tables and as (step, seen, kept), then each stage's own tables."""
+    """The funnel as tables and as (step, seen, kept), then each stage's own tables.
+
+    The figures are of the training text; the test text is a row of the tables alone.
+    """
     stats = {step: found for step, folder in STEPS.items()
              if (found := load(root / folder / "stats.json"))}
+    steps = [(step, s["seen"], s["kept"]) for step, s in stats.items()]
     if not stats:
         return [], []
     auc = load(root / "data/qe/score/auc.json") or {}
     more = [extras(step, s) for step, s in [*stats.items(), ("qe", auc)]]
+    if test := stats.get("format", {}).get("test"):
+        others = {step: s for step, s in stats.items() if step != "format"}
+        stats = {"format": stats["format"], "format, test text": test, **others}
     funnel = of_rows(
         "data_funnel", "Pairs kept and dropped", "How many pairs entered and left each step, and "
         "why the others were dropped.", "Whether a dropped pair was bad: rules and scores are "
@@ -133,8 +149,7 @@ def data_tables(root: Path) -> tuple[list[Table], list[tuple[str, int, int]]]:
         for lang, row in zip(languages, by_lang["rows"], strict=True):
             row["auc"] = per_lang.get(lang)
     tables = [funnel, by_lang, *(table for found, _ in more for table in found)]
-    return [table for table in tables if table["rows"]], [
-        (step, s["seen"], s["kept"]) for step, s in stats.items()]
+    return [table for table in tables if table["rows"]], steps
 
 
 def spans(numbers: list[int]) -> str:
@@ -173,8 +188,11 @@ def training(root: Path) -> dict[str, Any]:
     return {"configs": configs, "curves": curves, "held_out": held_out, "table": table}
 
 
-def examples(root: Path, metas: dict[str, Any], seed: int) -> dict[str, list[Any]]:
-    """By direction: EXAMPLES segments chosen by a seed, each with every system's answer."""
+def examples(root: Path, metas: dict[str, Any], seed: int, first: str) -> dict[str, list[Any]]:
+    """By direction: EXAMPLES segments chosen by a seed, each with every system's answer.
+
+    The answers of the system ``first`` are marked.
+    """
     answers = {name: {(row["direction"], row["id"]): row for row in jsonl.read(
         root / "data/eval_mt" / name / "segments.jsonl")} for name in metas}
     found: dict[str, list[Any]] = {}
@@ -186,22 +204,27 @@ def examples(root: Path, metas: dict[str, Any], seed: int) -> dict[str, list[Any
             rows = {name: by_key[key] for name, by_key in answers.items() if key in by_key}
             source, target = (code.replace("_", "-") for code in direction.split("-"))
             one = next(iter(rows.values()))
-            lines = [("Source", one["src"], source, {}), ("Reference", one["ref"], target, {}),
-                     *((system(name), row["hyp"], target, row)
-                       for name, row in rows.items())]
-            found.setdefault(arrow(direction), []).append([
-                {"who": who, "text": text, "lang": lang, "shown": who == "xplus",
+            given = [{"who": who, "text": text, "lang": lang, "shown": False, "flags": []}
+                     for who, text, lang in (("Source", one["src"], source),
+                                             ("Reference", one["ref"], target))]
+            found.setdefault(arrow(direction), []).append([*given, *(
+                {"who": system(name), "text": row["hyp"], "lang": target, "shown": name == first,
                  "flags": [says for flag, says in FLAGS.items() if row.get(flag)]}
-                for who, text, lang, row in lines])
+                for name, row in rows.items())])
     return found
+
+
+def known_first(names: Iterable[str]) -> list[str]:
+    """Known systems in the order of their table, then the others as they come."""
+    names = list(names)
+    return [*(name for name in SYSTEMS if name in names),
+            *(name for name in names if name not in SYSTEMS)]
 
 
 def metas(folder: Path) -> dict[str, Any]:
     """meta.json of every evaluated system, known systems first."""
     found = {path.parent.name: load(path) for path in sorted(folder.glob("*/meta.json"))}
-    return {name: found[name] for name in sorted(
-        found, key=lambda name: (name not in SYSTEMS, list(SYSTEMS).index(name)
-                                 if name in SYSTEMS else 0, name))}
+    return {name: found[name] for name in known_first(found)}
 
 
 def signatures(found: dict[str, dict[str, Any]]) -> Table:
@@ -219,24 +242,23 @@ def signatures(found: dict[str, dict[str, Any]]) -> Table:
                    "could hide a change.", "That another machine type gives the same bits.", rows)
 
 
-def run_identity(root: Path) -> tuple[str | None, list[str]]:
-    """SHA-256 of dvc.lock and its stage names in order, or (None, [])."""
+def run_identity(lock: Path) -> tuple[str | None, list[str]]:
+    """SHA-256 of a run's lock file and its stage names in order, or (None, [])."""
     from ruamel.yaml import YAML
 
-    lock = root / "dvc.lock"
     if not lock.is_file():
         return None, []
     content = lock.read_bytes()
     return hashlib.sha256(content).hexdigest(), list(YAML(typ="safe").load(content)["stages"])
 
 
-def cost(root: Path, stages: list[str]) -> Table | None:
-    """Seconds and peak memory of every stage's last run, kept in reports/runtime.json.
+def cost(root: Path, stages: list[str], kept_in: Path) -> Table | None:
+    """Seconds and peak memory of every stage's last run, kept in the file ``kept_in``.
 
     Merged with what that file already holds: a stage that DVC took from its cache keeps the cost
     of the run that made it.
     """
-    kept = {row["stage"]: row for row in load(root / "reports/runtime.json") or []}
+    kept = {row["stage"]: row for row in load(kept_in) or []}
     for path in sorted((root / "data/runtime").glob("*.json")):
         row = load(path)
         kept[row["stage"]] = row
@@ -245,11 +267,13 @@ def cost(root: Path, stages: list[str]) -> Table | None:
             if not order or stage in order]
     if not rows:
         return None
-    jsonl.write_json(root / "reports/runtime.json", rows)
+    jsonl.write_json(kept_in, rows)
     total = {"stage": "total", "seconds": sum(float(row["seconds"]) for row in rows),
              "peak_mib": max(row["peak_mib"] for row in rows)}
-    rows = [{"stage": row["stage"], "seconds": float(row["seconds"]),
-             "peak memory, MiB": row["peak_mib"]} for row in [*rows, total]]
+    shown = [{"stage": row["stage"], "seconds": float(row["seconds"]),
+              "peak memory, MiB": row["peak_mib"],
+              **({"machine": row["machine"]} if "machine" in row else {})}
+             for row in [*rows, total]]
     return of_rows("runtime", "Run cost", "Wall seconds and peak memory of each stage when it "
                    "last ran; the total adds the seconds and takes the highest peak.",
-                   "The time on another machine, or on a busy one.", rows)
+                   "The time on another machine, or on a busy one.", shown)

@@ -1,7 +1,10 @@
-"""Which tables and figures the report shows, from significance.json and `records`.
+"""Which tables and figures the report shows, from significance.json and `evidence`.
 
-in     the data model of `significance`; training logs and the data funnel from `records`
+in     the data model of `significance`; training logs and the data funnel from `evidence`
 out    tables sorted into the report's sections, with directions in words; figures by name
+
+A contrast is an entry of the headline, with its fields "system" and "baseline"; a table says in
+"about" what it is of. No name is taken apart.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from typing import Any
 from . import evidence, figures
 from .render import Table
 
+Contrast = dict[str, Any]
 METRICS = {"chrf++": "chrF++", "chrf": "chrF", "spbleu": "spBLEU"}
 GROUPS = {"into_eng": "Into English", "out_of_eng": "Out of English",
           "low_resource": "Low resource", "mid_resource": "Mid resource",
@@ -22,9 +26,14 @@ def place(direction: str) -> str:
     return GROUPS.get(direction) or evidence.arrow(direction)
 
 
-def versus(contrast: str) -> str:
-    """xplus-base as 'xplus against base'."""
-    return " against ".join(map(evidence.system, contrast.split("-")))
+def contrasts(model: dict[str, Any]) -> list[Contrast]:
+    """The headline's entries, the first contrast first."""
+    return [model["headline"][name] for name in model["meta"]["contrasts"]]
+
+
+def versus(contrast: Contrast) -> str:
+    """A contrast as 'xplus against base'."""
+    return f"{evidence.system(contrast['system'])} against {evidence.system(contrast['baseline'])}"
 
 
 def metric_name(metric: str) -> str:
@@ -44,20 +53,20 @@ def worded(table: Table) -> Table:
     return {**table, "rows": rows}
 
 
-def headline(model: dict[str, Any], contrasts: list[str], metric: str) -> Table:
+def headline(model: dict[str, Any]) -> Table:
     """The table of the README: the first system by direction and group, and its reasoning."""
     rows = []
-    first = contrasts[0].split("-")[0]
-    for contrast in (name for name in contrasts if name.split("-")[0] == first):
-        found = model["headline"]["translation"].get(contrast, {})
-        named = {**found.get("directions", {}), **{name: found.get(name) for name in
-                                                   ("into_eng", "out_of_eng")}}
+    metric = model["meta"]["primary_metric"]
+    first = contrasts(model)[0]["system"]
+    for contrast in (one for one in contrasts(model) if one["system"] == first):
+        found = contrast["translation"]
+        named = {**found["directions"], **{name: found[name] for name in
+                                           ("into_eng", "out_of_eng") if name in found}}
         rows += [{"comparison": versus(contrast), "what": f"{metric_name(metric)}, {place(name)}",
-                  **by_metric[metric]} for name, by_metric in named.items()
-                 if by_metric and metric in by_metric]
-        if reasoned := model["headline"]["reasoning"].get(contrast):
+                  **by_metric[metric]} for name, by_metric in named.items()]
+        if "reasoning" in contrast:
             rows.append({"comparison": versus(contrast), "what": "reasoning, mean over tasks, %",
-                         **reasoned["macro"]})
+                         **contrast["reasoning"]["macro"]})
     return {
         "id": "headline", "title": "Headline", "rows": rows, "notes": [],
         "says": "The primary metric by direction and the mean over reasoning tasks.",
@@ -68,36 +77,46 @@ def headline(model: dict[str, Any], contrasts: list[str], metric: str) -> Table:
             {"key": "baseline", "label": "Before", "kind": "float", "digits": 1},
             {"key": "system", "label": "After", "kind": "float", "digits": 1},
             {"key": "delta", "label": "Δ", "kind": "float", "digits": 2},
-            {"key": "ci", "label": "95 % CI", "kind": "interval", "digits": 2},
+            {"key": "ci", "label": f"{model['meta']['level']} CI", "kind": "interval",
+             "digits": 2},
             {"key": "p_holm", "label": "p Holm", "kind": "p"},
             {"key": "verdict", "label": "Verdict", "kind": "verdict"}]}
 
 
-def sections(tables: list[Table], contrast: str, metric: str) -> dict[str, list[Table]]:
-    """Tables by section of the report. What no section claims is provenance, so none is lost."""
+def section(about: dict[str, Any], first: Contrast, metric: str) -> str:
+    """The section of the report that shows a table."""
+    if about["kind"] in ("reasoning", "aggregate"):
+        return "reasoning"
+    if about["kind"] not in ("translation", "floors"):
+        return "provenance"
+    if about["metric"] != metric or about["system"] != first["system"]:
+        return "more"
+    return "translation" if about.get("baseline") in (first["baseline"], None) else "second"
+
+
+def sections(model: dict[str, Any]) -> dict[str, list[Table]]:
+    """Tables by section of the report."""
     found: dict[str, list[Table]] = {name: [] for name in (
-        "translation", "fewshot", "more", "reasoning", "provenance")}
-    for table in tables:
-        kind, _, rest = table["id"].partition(".")
-        about, _, measured = rest.rpartition(".")
-        if kind in ("t1_reasoning", "t2_aggregate"):
-            section = "reasoning"
-        elif kind not in ("t3_translation", "floors"):
-            section = "provenance"
-        elif measured != metric:
-            section = "more"
-        else:
-            section = "translation" if about in (contrast, "") else (
-                "fewshot" if "fewshot" in about else "more")
-        found[section].append(worded(table))
+        "translation", "second", "more", "reasoning", "provenance")}
+    first = contrasts(model)[0]
+    for table in model["tables"]:
+        found[section(table["about"], first, model["meta"]["primary_metric"])].append(
+            worded(table))
     return found
 
 
-def not_above_copying(tables: list[Table], metric: str) -> list[dict[str, Any]]:
+def find(model: dict[str, Any], **about: Any) -> Table | None:
+    """The table whose "about" holds these values, if it has rows."""
+    for table in model["tables"]:
+        if table["rows"] and all(table["about"].get(key) == about[key] for key in about):
+            return table
+    return None
+
+
+def not_above_copying(model: dict[str, Any]) -> list[dict[str, Any]]:
     """Directions in which the system is not shown to beat the copied source."""
-    found = [table["rows"] for table in tables if table["id"] == f"floors.{metric}"]
-    rows: list[dict[str, Any]] = found[0] if found else []
-    return [row for row in rows if row["direction"] not in GROUPS
+    table = find(model, kind="floors", metric=model["meta"]["primary_metric"])
+    return [row for row in (table["rows"] if table else []) if row["direction"] not in GROUPS
             and row.get("ci") and row["ci"][0] <= 0]
 
 
@@ -106,10 +125,8 @@ def difference(row: dict[str, Any] | None) -> Any:
     return (row["delta"], row["ci"]) if row and row.get("ci") and row["delta"] is not None else None
 
 
-def draw(model: dict[str, Any], training: dict[str, Any], steps: list[Any],
-         contrasts: list[str], metric: str, margin: float) -> dict[str, Any]:
+def draw(model: dict[str, Any], training: dict[str, Any], steps: list[Any]) -> dict[str, Any]:
     """Every figure that the data allow, by name."""
-    rows = {table["id"]: table["rows"] for table in model["tables"] if table["rows"]}
     drawn: dict[str, Any] = {}
     if configs := training["configs"]:
         drawn["layers"] = figures.layers(next(iter(configs.values()))["depth"], *(
@@ -118,31 +135,54 @@ def draw(model: dict[str, Any], training: dict[str, Any], steps: list[Any],
         drawn["funnel"] = figures.funnel(steps)
     if training["curves"]:
         drawn["loss"] = figures.loss(training["curves"], training["held_out"])
-    if levels := rows.get(f"floors.{metric}"):
-        names = {"copy_source": "copied source", "shuffled_refs": "shuffled references"}
-        drawn["levels"] = figures.levels([place(row["direction"]) for row in levels], {
-            system: [row[system] for row in levels] for system in figures.SYSTEMS
-            if system in levels[0]}, evidence.SYSTEMS | names, metric_name(metric))
-    gains = {name: {row["direction"]: row for row in rows[key]} for name in contrasts
-             if (key := f"t3_translation.{name}.{metric}") in rows}
+    return drawn | draw_translation(model) | draw_reasoning(model)
+
+
+def draw_translation(model: dict[str, Any]) -> dict[str, Any]:
+    """Levels of every system, and differences by contrast."""
+    drawn, metric = {}, model["meta"]["primary_metric"]
+    if floors := find(model, kind="floors", metric=metric):
+        words = {"copy_source": "copied source", "shuffled_refs": "shuffled references"}
+        names = [*evidence.known_first(floors["about"]["systems"]), *words]
+        drawn["levels"] = figures.levels(
+            [place(row["direction"]) for row in floors["rows"]],
+            {name: [row[name] for row in floors["rows"]] for name in names},
+            evidence.SYSTEMS | words, metric_name(metric))
+    gains = {}
+    for contrast in contrasts(model):
+        if table := find(model, kind="translation", metric=metric, system=contrast["system"],
+                         baseline=contrast["baseline"]):
+            gains[versus(contrast)] = {row["direction"]: row for row in table["rows"]}
     if gains:
         directions = list(next(iter(gains.values())))
         drawn["gains"] = figures.forest(list(map(place, directions)), {
-            versus(name): [difference(found.get(one)) for one in directions]
+            name: [difference(found.get(one)) for one in directions]
             for name, found in gains.items()}, f"difference in {metric_name(metric)}")
-    if tasks := rows.get(f"t1_reasoning.{contrasts[0]}"):
-        wholes = rows.get(f"t2_aggregate.{contrasts[0]}", [])
-        both = [*((row["task"], row) for row in tasks),
-                *((row["aggregate"], row) for row in wholes)]
+    return drawn
+
+
+def draw_reasoning(model: dict[str, Any]) -> dict[str, Any]:
+    """Differences by task of the first contrast; margins of every contrast."""
+    drawn = {}
+    meta, first = model["meta"], contrasts(model)[0]
+    about = {"system": first["system"], "baseline": first["baseline"]}
+    if tasks := find(model, kind="reasoning", **about):
+        whole = find(model, kind="aggregate", **about)
+        both = [*((row["task"], row) for row in tasks["rows"]),
+                *((row["aggregate"], row) for row in (whole["rows"] if whole else []))]
         drawn["forest"] = figures.forest([name for name, _ in both], {
-            versus(contrasts[0]): [difference(row) for _, row in both]},
-            "difference, points", margin)
-        system, baseline = map(evidence.system, contrasts[0].split("-"))
+            versus(first): [difference(row) for _, row in both]},
+            "difference, points", meta["margin_macro_pp"])
         drawn["discordance"] = figures.discordance(
-            [(row["task"], row["b"], row["c"]) for row in tasks], f"only {system}",
-            f"only {baseline}")
-    curves = model["curves"].get("margin", {})
-    if shown := {versus(name): list(zip(curves[name]["margin_pp"], curves[name]["p_ni"],
-                                        strict=True)) for name in contrasts if name in curves}:
-        drawn["sensitivity"] = figures.sensitivity(shown, model["meta"]["alpha"], margin)
+            [(row["task"], row["b"], row["c"]) for row in tasks["rows"]],
+            *(f"only {evidence.system(first[side])}" for side in ("system", "baseline")))
+    curves = {}
+    for name in meta["contrasts"]:
+        curve = model["curves"]["margin"].get(name, {"margin_pp": [], "p_ni": []})
+        points = [point for point in zip(curve["margin_pp"], curve["p_ni"], strict=True)
+                  if point[1] is not None]  # no p where the difference has no standard error
+        if points:
+            curves[versus(curve)] = points
+    if curves:
+        drawn["sensitivity"] = figures.sensitivity(curves, meta["alpha"], meta["margin_macro_pp"])
     return drawn

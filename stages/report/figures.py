@@ -9,6 +9,7 @@ same bytes for the same numbers: no dates, no random ids, the font that matplotl
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
 
 INK, MUTED, LINE, FAINT, PAPER = "#1f2328", "#6b7280", "#d5d9df", "#eceff2", "#ffffff"
 BLUE, ORANGE, GREEN = "#2478b5", "#d9660a", "#12906a"
-# Per system: colour, marker, filled. Unknown systems take the last entry.
+# Per system: colour, marker, filled. Others take theirs from a cycle.
 SYSTEMS = {"base": (MUTED, "o", False), "base_fewshot": (BLUE, "s", False),
            "s1": (GREEN, "^", False), "xplus": (ORANGE, "o", True),
            "copy_source": (MUTED, "|", True), "shuffled_refs": (MUTED, "x", True)}
-OTHER = (GREEN, "D", True)
+OTHERS = [(GREEN, "D", True), (BLUE, "v", True), (ORANGE, "D", False), (GREEN, "P", True),
+          (BLUE, "h", False), (ORANGE, "v", False), (MUTED, "*", True)]
 WIDTH = 5.0  # inches; text of 9 pt then stays legible on a phone
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans", "font.size": 9, "axes.edgecolor": LINE,
@@ -141,8 +143,9 @@ def levels(labels: Sequence[str], scores: Mapping[str, Sequence[float | None]],
                      if (score := values[place]) is not None]
             axes.plot([min(found, default=0.0), max(found, default=0.0)], [place, place],
                       color=LINE, linewidth=3, solid_capstyle="round", zorder=1)
+        others = itertools.cycle(OTHERS)
         for system, values in scores.items():
-            colour, marker, filled = SYSTEMS.get(system, OTHER)
+            colour, marker, filled = SYSTEMS.get(system) or next(others)
             kept = [(value, place) for place, value in enumerate(values) if value is not None]
             axes.plot(*zip(*kept, strict=True), marker, color=colour, markersize=6.5,
                       markeredgewidth=1.5, markerfacecolor=colour if filled else PAPER,

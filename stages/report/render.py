@@ -230,17 +230,22 @@ def to_tex(table: Table) -> str:
             "\\end{tabular}\n\\end{table}\n")
 
 
-def of_rows(name: str, title: str, says: str, cannot: str, rows: list[dict[str, Any]]) -> Table:
-    """A table whose columns are the keys of the rows, texts first.
+def kind_of(key: str, value: Any) -> str:
+    """The kind of a column by one of its values; a key that ends in % holds 0-100."""
+    if isinstance(value, int):
+        return "int"
+    if isinstance(value, float):
+        return "percent" if key.endswith("%") else "float"
+    return "text"
 
-    The kind of a column is read off its first value; a key that ends in % holds 0-100.
-    """
+
+def of_rows(name: str, title: str, says: str, cannot: str, rows: list[dict[str, Any]]) -> Table:
+    """A table whose columns are the keys of the rows, texts first."""
     columns = []
     for key in dict.fromkeys(key for row in rows for key in row):
-        value = next((row[key] for row in rows if row.get(key) is not None), "")
-        kind = "int" if isinstance(value, int) else "text" if not isinstance(value, float) \
-            else "percent" if key.endswith("%") else "float"
-        columns.append({"key": key, "label": key.replace("_", " "), "kind": kind})
+        values = [row[key] for row in rows if row.get(key) is not None]
+        columns.append({"key": key, "label": key.replace("_", " "),
+                        "kind": kind_of(key, values[0] if values else "")})
     columns.sort(key=lambda column: column["kind"] != "text")
     return {"id": name, "title": title, "says": says, "cannot": cannot, "rows": rows, "notes": [],
             "columns": columns}

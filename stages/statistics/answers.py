@@ -29,7 +29,9 @@ FEW_DISCORDANT, FEW_ITEMS = 25, 300
 
 class Task(NamedTuple):
     """One benchmark. Arrays are per cluster; ``draws`` (resamples, 2) and ``flips`` (trials,) are
-    shares: the system's and the baseline's mean in each resample, the difference in each flip."""
+    shares: the system's and the baseline's mean in each resample, the difference in each flip.
+    ``part`` is (difference, SE, df) for the means over tasks; the SE is nan for a single cluster.
+    """
 
     name: str
     row: Row
@@ -37,6 +39,16 @@ class Task(NamedTuple):
     part: tuple[float, float, float]
     draws: Array
     flips: Array
+
+
+class Scores(NamedTuple):
+    """Shares of both systems, the system first: by item (items, 2), summed by cluster
+    (clusters, 2); items of each cluster (clusters,); most samples of an item."""
+
+    items: Array
+    totals: Array
+    sizes: Array
+    samples: int
 
 
 def item_scores(rows: Sequence[Row]) -> dict[Any, tuple[str, float, int]]:
@@ -48,65 +60,94 @@ def item_scores(rows: Sequence[Row]) -> dict[Any, tuple[str, float, int]]:
                    len(mine)) for item, mine in by_item.items()}
 
 
-def compare_task(name: str, system: Results, baseline: Results, settings: Settings) -> Task:
-    """Everything about one benchmark, but for what needs the other benchmarks (Holm, verdict)."""
-    a, b = (item_scores([row for row in results.rows.values() if row["task"] == name])
-            for results in (system, baseline))
+def paired_scores(mine: Sequence[Row], theirs: Sequence[Row]) -> Scores:
+    """The scores of two systems on one task, item beside item."""
+    a, b = item_scores(mine), item_scores(theirs)
     scores = np.array([(a[item][1], b[item][1]) for item in a])
-    samples = max(count for _, _, count in a.values())
-    clusters, unit = np.unique([a[item][0] for item in a], return_inverse=True)
-    sizes = np.bincount(unit).astype(float)
-    totals = np.stack([np.bincount(unit, scores[:, side]) for side in (0, 1)], axis=1)
-    difference = totals[:, 0] - totals[:, 1]
-    items, alpha = len(scores), settings["alpha"]
-    binary = samples == 1 and len(clusters) == items and bool(np.isin(scores, (0, 1)).all())
-    gained, lost = (int(count) for count in ((scores[:, 0] > scores[:, 1]).sum(),
-                                             (scores[:, 0] < scores[:, 1]).sum()))
-    first = next(row for row in system.rows.values() if row["task"] == name)
-    key = hashlib.sha256("\0".join(f"{row['doc_hash']} {row['cluster']}" for row in
-                                   system.rows.values() if row["task"] == name).encode())
-    named = (name, first["version"], first["filter"], key.hexdigest())
+    _, unit = np.unique([a[item][0] for item in a], return_inverse=True)
+    totals: Array = np.stack([np.bincount(unit, scores[:, side]) for side in (0, 1)], axis=1,
+                             dtype=float)
+    return Scores(scores, totals, np.bincount(unit).astype(float),
+                  max(count for _, _, count in a.values()))
+
+
+def resample(scores: Scores, key: tuple[str, ...], settings: Settings) -> tuple[Array, Array]:
+    """Bootstrap means (resamples, 2) and sign-flipped differences (trials,), drawn by clusters."""
+    difference = scores.totals[:, 0] - scores.totals[:, 1]
 
     def mean(weights: Array) -> Array:
-        return (weights @ totals) / (weights @ sizes)[:, None]
+        return (weights @ scores.totals) / (weights @ scores.sizes)[:, None]
 
     def flipped(weights: Array) -> Array:
-        return (1 - 2 * weights) @ difference / items
+        return (1 - 2 * weights) @ difference / len(scores.items)
 
     draws = collect(resampling.bootstrap_weights(
-        len(clusters), settings["resamples"],
-        resampling.generator(settings["seed"], "bootstrap", *named)), mean)
+        len(difference), settings["resamples"],
+        resampling.generator(settings["seed"], "bootstrap", *key)), mean)
     flips = collect(resampling.swap_weights(
-        len(clusters), settings["ar_trials"],
-        resampling.generator(settings["seed"], "flips", *named)), flipped)
-    delta, se, df = closed_forms.cluster_mean(difference, sizes)
-    flip_p = float(resampling.two_sided_p(flips, delta))
+        len(difference), settings["ar_trials"],
+        resampling.generator(settings["seed"], "flips", *key)), flipped)
+    return draws, flips
+
+
+def exact_tests(gained: int, lost: int, items: int, margin: float, alpha: float) -> Row:
+    """Tests of independent items that are right or wrong."""
+    below, above = (closed_forms.tango_p(*counts, items, margin)
+                    for counts in ((gained, lost), (lost, gained)))
+    return {"test": "McNemar", "p": closed_forms.mcnemar_p(gained, lost),
+            "p_mid": closed_forms.mcnemar_mid_p(gained, lost), "p_ni": below,
+            "p_tost": max(below, above),
+            "bound_pp": 100 * closed_forms.tango_bound(gained, lost, items, alpha),
+            "size": closed_forms.mcnemar_size(gained + lost, alpha)}
+
+
+def mean_tests(delta: float, se: float, df: float, flip_p: float, margin: float, alpha: float,
+               ) -> Row:
+    """Tests of any other scores: sign flips, and t on the clustered standard error."""
+    bound = closed_forms.lower_bound(delta, se, df, alpha)
+    return {"test": "sign flips", "p": flip_p, "p_mid": None,
+            "p_ni": closed_forms.noninferior_p(delta, se, df, margin),
+            "p_tost": closed_forms.tost_p(delta, se, df, margin),
+            "bound_pp": None if bound is None else 100 * bound, "size": None}
+
+
+# A single cluster says nothing about another one: no test, no interval.
+UNTESTED: Row = dict.fromkeys(("p", "p_mid", "p_flips", "p_ni", "p_tost", "bound_pp", "size")) | {
+    "test": "none"}
+
+
+def compare_task(name: str, system: Results, baseline: Results, settings: Settings) -> Task:
+    """Everything about one benchmark, but for what needs the other benchmarks (Holm, verdict)."""
+    mine, theirs = ([row for row in results.rows.values() if row["task"] == name]
+                    for results in (system, baseline))
+    scores, first, meta = paired_scores(mine, theirs), mine[0], system.meta["tasks"][name]
+    items, clusters, alpha = len(scores.items), len(scores.sizes), settings["alpha"]
     margin = settings["margin_task_pp"] / 100
+    key = hashlib.sha256("\0".join(f"{row['doc_hash']} {row['cluster']}" for row in mine).encode())
+    draws, flips = resample(
+        scores, (name, first["version"], first["filter"], key.hexdigest()), settings)
+    delta, se, df = closed_forms.cluster_mean(
+        scores.totals[:, 0] - scores.totals[:, 1], scores.sizes)
+    a, b = scores.items.T
+    gained, lost = int((a > b).sum()), int((a < b).sum())
     part: tuple[float, float, float] = (delta, se, df)
-    if binary:
-        part = closed_forms.sparse_mean(gained, lost, items)
-        p = closed_forms.mcnemar_p(gained, lost)
-        p_ni: float | None = closed_forms.tango_p(gained, lost, items, margin)
-        p_tost: float | None = max(p_ni or 0, closed_forms.tango_p(lost, gained, items, margin))
-        bound: float | None = closed_forms.tango_bound(gained, lost, items, alpha)
-    else:
-        p = flip_p
-        p_ni = closed_forms.noninferior_p(delta, se, df, margin)
-        p_tost = closed_forms.tost_p(delta, se, df, margin)
-        bound = closed_forms.lower_bound(delta, se, df, alpha)
-    meta = system.meta["tasks"][name]
+    flip_p = float(resampling.two_sided_p(flips, delta))
     row: Row = {
         "task": f"{name}@{first['version']}", "metric": first["metric"], "filter": first["filter"],
-        "n": items, "clusters": len(clusters), "samples": samples, "chance": 100 * meta["chance"],
-        "baseline": 100 * float(scores[:, 1].mean()), "system": 100 * float(scores[:, 0].mean()),
-        "delta": 100 * delta, "ci": interval(draws[:, 0] - draws[:, 1], len(clusters), alpha),
-        "se": 100 * se if df else None, "rho": closed_forms.correlation(scores[:, 0], scores[:, 1]),
-        "b": gained, "c": lost, "p": p,
-        "test": "McNemar" if binary else "sign flips",
-        "p_mid": closed_forms.mcnemar_mid_p(gained, lost) if binary else None, "p_flips": flip_p,
-        "bound_pp": None if bound is None else 100 * bound, "p_ni": p_ni, "p_tost": p_tost,
-        "mde": 100 * closed_forms.detectable(se, alpha) if df and se else None,
-        "size": closed_forms.mcnemar_size(gained + lost, alpha) if binary else None}
+        "n": items, "clusters": clusters, "samples": scores.samples,
+        "chance": 100 * meta["chance"], "baseline": 100 * float(b.mean()),
+        "system": 100 * float(a.mean()), "delta": 100 * delta,
+        "ci": interval(draws[:, 0] - draws[:, 1], clusters, alpha),
+        "se": 100 * se if df else None, "rho": closed_forms.correlation(a, b),
+        "b": gained, "c": lost, "p_flips": flip_p,
+        "mde": 100 * closed_forms.detectable(se, alpha) if df and se else None}
+    if clusters == 1:
+        row |= UNTESTED
+    elif scores.samples == 1 and clusters == items and np.isin(scores.items, (0, 1)).all():
+        row |= exact_tests(gained, lost, items, margin, alpha)
+        part = closed_forms.sparse_mean(gained, lost, items)
+    else:
+        row |= mean_tests(delta, se, df, flip_p, margin, alpha)
     return Task(name, row, meta, part, draws, flips)
 
 
@@ -125,12 +166,20 @@ def compare_tasks(system: Results, baseline: Results, settings: Settings) -> lis
     tasks = [compare_task(name, system, baseline, settings)
              for name in sorted({row["task"] for row in system.rows.values()})]
     for task, p in zip(tasks, closed_forms.holm([task.row["p"] for task in tasks]), strict=True):
-        same = task.row["p_ni"] is None and task.row["delta"] == 0
-        task.row["p_holm"] = p
-        task.row["verdict"] = closed_forms.verdict(
-            task.row["delta"], p, task.row["p_ni"], task.row["p_tost"], settings["alpha"],
-            "no item differs" if same else "")
+        set_verdict(task.row, p, settings["alpha"], [task])
     return tasks
+
+
+def set_verdict(row: Row, p_holm: float | None, alpha: float, tasks: Sequence[Task]) -> None:
+    """Add corrected p and verdict to a row about ``tasks``."""
+    why_not = ""
+    if single := [task.name for task in tasks if task.row["clusters"] == 1]:
+        why_not = f"one cluster only: {', '.join(single)}"
+    elif row["p_ni"] is None and row["delta"] == 0:
+        why_not = "no item differs"
+    row["p_holm"] = p_holm
+    row["verdict"] = closed_forms.verdict(row["delta"], p_holm, row["p_ni"], row["p_tost"], alpha,
+                                          why_not)
 
 
 def retention(tasks: Sequence[Task], weights: Array, units: float, alpha: float,
@@ -150,62 +199,93 @@ def retention(tasks: Sequence[Task], weights: Array, units: float, alpha: float,
     return 100 * above[0] / above[1], interval(drawn[:, 0] / drawn[:, 1], units, alpha)
 
 
+class Mean(NamedTuple):
+    """A mean over tasks, in shares: the difference, its resamples and flips (one number each),
+    (difference, SE, df), both systems' level in points, retention and its interval."""
+
+    value: float
+    sampled: Array
+    flipped: Array
+    part: tuple[float, float, float]
+    baseline: float | None
+    system: float | None
+    retention: tuple[float | None, list[float] | None]
+
+
+def differences(tasks: Sequence[Task]) -> tuple[Array, Array, Array]:
+    """Differences (tasks,), their resamples (resamples, tasks) and flips (trials, tasks)."""
+    return (np.array([task.row["delta"] for task in tasks]) / 100,
+            np.stack([task.draws[:, 0] - task.draws[:, 1] for task in tasks], axis=-1),
+            np.stack([task.flips for task in tasks], axis=-1))
+
+
+def even(tasks: Sequence[Task]) -> Array:
+    """The same weight for every task."""
+    return np.full(len(tasks), 1 / len(tasks))
+
+
+def weighted(tasks: Sequence[Task], weights: Array, alpha: float) -> Mean:
+    """The mean with the given weights, which add up to 1."""
+    delta, draws, flips = (values @ weights for values in differences(tasks))
+    level = np.array([[task.row["system"], task.row["baseline"]] for task in tasks]) / 100
+    part = combine(weights.tolist(), [task.part for task in tasks])
+    system, baseline = (100 * float(score) for score in level.T @ weights)
+    return Mean(float(delta), draws, flips, part, baseline, system,
+                retention(tasks, weights, part[2] + 1, alpha))
+
+
+def interquartile(tasks: Sequence[Task]) -> Mean:
+    """The interquartile mean. It is not linear: its standard error comes from the resamples."""
+    delta, draws, flips = map(interquartile_mean, differences(tasks))
+    df = combine(even(tasks).tolist(), [task.part for task in tasks])[2]
+    return Mean(float(delta), draws, flips, (float(delta), float(draws.std(ddof=1)), df),
+                None, None, (None, None))
+
+
+def aggregate_row(name: str, tasks: Sequence[Task], mean: Mean, settings: Settings) -> Row:
+    """A row about ``tasks``, but for what needs the other rows (Holm, verdict)."""
+    alpha, part = settings["alpha"], mean.part
+    testable = all(task.row["clusters"] > 1 for task in tasks)
+    if not testable:
+        part = (mean.value, float("nan"), 0.0)
+    bound = closed_forms.lower_bound(*part, alpha)
+    margin = settings["margin_macro_pp"] / 100
+    below = (mean.sampled < -resampling.TIE).mean() + (
+        np.abs(mean.sampled) <= resampling.TIE).mean() / 2
+    return {
+        "aggregate": name, "tasks": len(tasks), "baseline": mean.baseline, "system": mean.system,
+        "delta": 100 * mean.value, "ci": interval(mean.sampled, part[2] + 1, alpha),
+        "se": 100 * part[1] if testable else None,
+        "bound_pp": None if bound is None else 100 * bound,
+        "p": float(resampling.two_sided_p(mean.flipped, mean.value)) if testable else None,
+        **{f"p_ni_{at}": closed_forms.noninferior_p(*part, at / 100) for at in MARGINS_PP},
+        "p_ni": closed_forms.noninferior_p(*part, margin),
+        "p_tost": closed_forms.tost_p(*part, margin),
+        "p_below": float(below) if testable else None,
+        "mde": 100 * closed_forms.detectable(part[1], alpha) if testable else None,
+        "retention": mean.retention[0], "retention_ci": mean.retention[1] if testable else None}
+
+
 def aggregate(tasks: Sequence[Task], settings: Settings) -> list[Row]:
     """Macro mean (primary), interquartile mean, pooled items, multilingual tasks."""
-    alpha, margin = settings["alpha"], settings["margin_macro_pp"] / 100
+    alpha = settings["alpha"]
     items = np.array([task.row["n"] for task in tasks], dtype=float)
-    many = np.array([bool(task.meta["multilingual"]) for task in tasks], dtype=float)
-    even = np.full(len(tasks), 1 / len(tasks))
-    named: list[tuple[str, Array | None]] = [
-        ("macro mean (primary)", even), ("interquartile mean", None),
-        ("pooled items", items / items.sum())]
-    if many.any():
-        named.append(("multilingual tasks", many / many.sum()))
-    delta = np.array([task.row["delta"] for task in tasks]) / 100
-    level = np.array([[task.row["system"], task.row["baseline"]] for task in tasks]) / 100
-    draws = np.stack([task.draws[:, 0] - task.draws[:, 1] for task in tasks], axis=-1)
-    flips = np.stack([task.flips for task in tasks], axis=-1)
-    table: list[Row] = []
-    for name, weights in named:
-        if weights is None:  # not linear: its standard error comes from the resamples
-            value, sampled, swapped = map(interquartile_mean, (delta, draws, flips))
-            kept = tasks
-            part = (float(value), float(sampled.std(ddof=1)),
-                    combine(even.tolist(), [task.part for task in tasks])[2])
-            base = mine = None
-            held: tuple[float | None, list[float] | None] = (None, None)
-        else:
-            value, sampled, swapped = delta @ weights, draws @ weights, flips @ weights
-            kept = [task for task, weight in zip(tasks, weights, strict=True) if weight]
-            part = combine(weights.tolist(), [task.part for task in tasks])
-            mine, base = (100 * float(score) for score in level.T @ weights)
-            held = retention(tasks, weights, part[2] + 1, alpha)
-        bound = closed_forms.lower_bound(*part, alpha)
-        table.append({
-            "aggregate": name, "tasks": len(kept), "baseline": base, "system": mine,
-            "delta": 100 * float(value), "ci": interval(sampled, part[2] + 1, alpha),
-            "se": 100 * part[1], "bound_pp": None if bound is None else 100 * bound,
-            "p": float(resampling.two_sided_p(swapped, value)),
-            **{f"p_ni_{at}": closed_forms.noninferior_p(*part, at / 100) for at in MARGINS_PP},
-            "p_ni": closed_forms.noninferior_p(*part, margin),
-            "p_tost": closed_forms.tost_p(*part, margin),
-            "p_below": float((sampled < -resampling.TIE).mean()
-                             + (np.abs(sampled) <= resampling.TIE).mean() / 2),
-            "mde": 100 * closed_forms.detectable(part[1], alpha), "retention": held[0],
-            "retention_ci": held[1]})
+    found = [("macro mean (primary)", tasks, weighted(tasks, even(tasks), alpha)),
+             ("interquartile mean", tasks, interquartile(tasks)),
+             ("pooled items", tasks, weighted(tasks, items / items.sum(), alpha))]
+    if many := [task for task in tasks if task.meta["multilingual"]]:
+        found.append(("multilingual tasks", many, weighted(many, even(many), alpha)))
+    table = [aggregate_row(name, kept, mean, settings) for name, kept, mean in found]
     # The macro mean is the one primary endpoint; the others are a family of their own.
     adjusted = [table[0]["p"], *closed_forms.holm([row["p"] for row in table[1:]])]
-    for row, p in zip(table, adjusted, strict=True):
-        row["p_holm"] = p
-        same = row["p_ni"] is None and row["delta"] == 0
-        row["verdict"] = closed_forms.verdict(row["delta"], p, row["p_ni"], row["p_tost"], alpha,
-                                       "no item differs" if same else "")
+    for row, p, (_, kept, _) in zip(table, adjusted, found, strict=True):
+        set_verdict(row, p, alpha, kept)
     return table
 
 
 def margin_curve(tasks: Sequence[Task], settings: Settings) -> Row:
     """Non-inferiority p of the macro mean at every margin of ``margin_curve_pp``."""
-    part = combine([1 / len(tasks)] * len(tasks), [task.part for task in tasks])
+    part = combine(even(tasks).tolist(), [task.part for task in tasks])
     bound = closed_forms.lower_bound(*part, settings["alpha"])
     return {"margin_pp": settings["margin_curve_pp"],
             "p_ni": [closed_forms.noninferior_p(*part, at / 100)

@@ -79,7 +79,7 @@ def percentile_interval(draws: Array, units: float, alpha: float) -> Array:
     https://doi.org/10.1080/00031305.2015.1089789). Plain percentiles are too narrow by that much:
     1 % at 60 units. Poor below about 20 units and for extremes such as a maximum.
     """
-    if units < 2:
+    if not units >= 2:  # also where units is not a number
         return np.full((2, *draws.shape[1:]), np.nan)
     tail = stats.norm.cdf(np.sqrt(units / (units - 1)) * stats.t.ppf(alpha / 2, units - 1))
     return np.quantile(draws, [tail, 1 - tail], axis=0)

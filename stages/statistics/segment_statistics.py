@@ -1,7 +1,7 @@
 """Segment statistics of all systems on one test set, with the floors that need no skill.
 
 in   paired results (see ``pairing``); a sentencepiece model where meta.json names one for spBLEU
-out  a ``Corpus``: arrays that ``compare_translations`` resamples
+out  a ``Corpus``: arrays that ``translations`` resamples
 
 Floors: the source copied as the translation, and each system's own outputs scored against
 references in shuffled order (what its style and length earn without meaning).
@@ -19,13 +19,11 @@ from numpy.typing import NDArray
 from ..common.errors import BAD_CONFIG, UserError
 from . import lexical, resampling
 from .lexical import Array
-from .pairing import Results
+from .pairing import COPY, FLAGS, PLAIN, REDO, Results
 
 Row = dict[str, Any]
 
-COPY = "copy_source"
 SHUFFLES = 20
-FLAGS = ("off_target", "empty", "copy", "truncated")
 
 
 class Metric(NamedTuple):
@@ -75,7 +73,7 @@ def lexical_metrics(names: Sequence[str], meta: Row) -> list[Lexical]:
                 lexical.CHAR_ORDER + lexical.WORD_ORDER, lexical.chrf_symbols,
                 lexical.chrf_statistics))
         elif name == "spbleu" and (spm := meta.get("spbleu")):
-            signature = lexical.bleu_signature(spm["label"], spm["is_flores101"])
+            signature = lexical.bleu_signature(spm["label"], spm["sha256"])
             found.append(Lexical(
                 Metric(name, "spBLEU", signature, lexical.bleu), lexical.BLEU_ORDER,
                 lexical.sentencepiece(Path(spm["model"]), spm["sha256"]),
@@ -96,7 +94,11 @@ def corpus(results: Sequence[Results], metrics: Sequence[str], seed: int) -> Cor
     systems = [result.system for result in results]
     shape = (len(systems) + 1, len(directions), len(ids))
     strings = lexical_metrics(metrics, results[0].meta)
+    # `pairing` has made sure that every row of every system carries the same neural scores.
     neural = sorted(next(iter(keys.values())).get("scores") or {})
+    if clash := [name for name in neural if name in metrics or not PLAIN.fullmatch(name)]:
+        raise UserError(f"{results[0].file}: {clash[0]!r} cannot name a neural metric: it "
+                        f"is taken, or not of letters, digits, '.', '_', '+' and '-'. {REDO}")
     table = {kind.metric.name: np.zeros((*shape, 3 * kind.orders)) for kind in strings} | {
         name: np.zeros((*shape, 2)) for name in neural}
     shuffled = {kind.metric.name: np.zeros(shape[:2]) for kind in strings}

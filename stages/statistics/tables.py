@@ -19,6 +19,16 @@ def column(key: str, label: str, kind: str, text: str = "", digits: int | None =
         ("help", text), ("digits", digits), ("unit", unit)) if value not in ("", None)}
 
 
+def level(alpha: float) -> str:
+    """The confidence level that goes with alpha: 95 % for 0.05."""
+    return f"{100 * (1 - alpha):g} %"
+
+
+def bound(key: str, alpha: float, unit: str = "") -> Row:
+    return column(key, "Bound", "float", f"One-sided {level(alpha)} bound: no worse than this.", 2,
+                  unit)
+
+
 VERDICT = column(
     "verdict", "Verdict", "verdict",
     "better, worse: p Holm is at most alpha. equivalent: shown to lie within the margin on both "
@@ -31,8 +41,8 @@ def p_columns(family: str) -> list[Row]:
             column("p_holm", "p Holm", "p", f"Corrected for the number of {family} (Holm 1979).")]
 
 
-def translation(rows: list[Row], contrast: str, system: str, baseline: str, metric: str, label: str,
-                notes: list[str]) -> Table:
+def translation(rows: list[Row], system: str, baseline: str, metric: str, label: str,
+                alpha: float, notes: list[str]) -> Table:
     """T3: a row per direction, then per group of directions."""
     flags = [column(f"{flag}_{side}", f"{word} {name}", "percent", text, 1, "%")
              for flag, word, text in (
@@ -42,11 +52,12 @@ def translation(rows: list[Row], contrast: str, system: str, baseline: str, metr
                  ("truncated", "Cut off", "Outputs that reached the length limit."))
              for side, name in (("baseline", baseline), ("system", system))]
     documents = [
-        column("ci_documents", "95 % CI by document", "interval",
+        column("ci_documents", f"{level(alpha)} CI by document", "interval",
                "The same interval with whole documents drawn instead of sentences.", 2),
         column("p_documents", "p by document", "p", "As p, with whole documents swapped.")]
     return {
-        "id": f"t3_translation.{contrast}.{metric}",
+        "id": f"t3_translation.{system}-{baseline}.{metric}",
+        "about": {"kind": "translation", "system": system, "baseline": baseline, "metric": metric},
         "title": f"Translation, {label}: {system} against {baseline}",
         "says": f"How much higher {system} scores than {baseline} on the same sentences, and "
                 "whether another draw of sentences could have turned that around.",
@@ -59,12 +70,12 @@ def translation(rows: list[Row], contrast: str, system: str, baseline: str, metr
             column("baseline", baseline, "float", f"Corpus {label}, 0 to 100.", 1),
             column("system", system, "float", f"Corpus {label}, 0 to 100.", 1),
             column("delta", "Δ", "float", f"{system} minus {baseline}.", 2),
-            column("ci", "95 % CI", "interval", "Of the difference: paired bootstrap over sentence "
-                   "ids, drawn jointly for all directions and systems.", 2),
+            column("ci", f"{level(alpha)} CI", "interval", "Of the difference: paired bootstrap "
+                   "over sentence ids, drawn jointly for all directions and systems.", 2),
             column("p", "p", "p", "Approximate randomisation, two-sided, not corrected."),
             *p_columns("directions, or of groups")[1:], VERDICT,
             column("p_ni", "p NI", "p", "Non-inferiority at the margin of the notes."),
-            column("bound", "Bound", "float", "One-sided 95 % bound: no worse than this.", 2),
+            bound("bound", alpha),
             column("mde", "MDE", "float", "Smallest difference found with 80 % power.", 2),
             column("agreement", "Human agreement", "percent", "How often people prefer the system "
                    "that a difference of this size favours (Kocmi et al. 2024). saturated: beyond "
@@ -75,10 +86,12 @@ def translation(rows: list[Row], contrast: str, system: str, baseline: str, metr
         "rows": rows, "notes": notes}
 
 
-def floors(rows: list[Row], metric: str, label: str, systems: list[str], system: str) -> Table:
+def floors(rows: list[Row], metric: str, label: str, systems: list[str], system: str,
+           alpha: float) -> Table:
     """Scores beside what copying and chance earn."""
     return {
         "id": f"floors.{metric}",
+        "about": {"kind": "floors", "system": system, "metric": metric, "systems": systems},
         "title": f"Floors, {label}: what needs no translation skill",
         "says": "Scores of every system beside the score of the source copied as it is and of "
                 "outputs paired with the wrong references.",
@@ -91,7 +104,7 @@ def floors(rows: list[Row], metric: str, label: str, systems: list[str], system:
                    "references of other sentences, mean of 20 seeded orders.", 1),
             *(column(name, name, "float", digits=1) for name in systems),
             column("delta", "Δ to copy", "float", f"{system} minus the copied source.", 2),
-            column("ci", "95 % CI", "interval", "Of that difference.", 2),
+            column("ci", f"{level(alpha)} CI", "interval", "Of that difference.", 2),
             column("delta_shuffled", "Δ to shuffled", "float",
                    f"{system} minus its shuffled score.", 2),
             *(column(f"shuffled_{name}", f"{name}, shuffled", "float", digits=1)
@@ -99,11 +112,12 @@ def floors(rows: list[Row], metric: str, label: str, systems: list[str], system:
         "rows": rows, "notes": []}
 
 
-def reasoning(rows: list[Row], contrast: str, system: str, baseline: str, notes: list[str],
+def reasoning(rows: list[Row], system: str, baseline: str, alpha: float, notes: list[str],
               ) -> Table:
     """T1: a row per benchmark."""
     return {
-        "id": f"t1_reasoning.{contrast}",
+        "id": f"t1_reasoning.{system}-{baseline}",
+        "about": {"kind": "reasoning", "system": system, "baseline": baseline},
         "title": f"Reasoning, task by task: {system} against {baseline}",
         "says": f"How {system} and {baseline} differ on the same items of each task, and what loss "
                 "each task can rule out.",
@@ -121,7 +135,7 @@ def reasoning(rows: list[Row], contrast: str, system: str, baseline: str, notes:
             column("baseline", baseline, "percent", "", 1, "%"),
             column("system", system, "percent", "", 1, "%"),
             column("delta", "Δ", "float", f"{system} minus {baseline}.", 2, "pp"),
-            column("ci", "95 % CI", "interval", "Paired cluster bootstrap.", 2, "pp"),
+            column("ci", f"{level(alpha)} CI", "interval", "Paired cluster bootstrap.", 2, "pp"),
             column("se", "SE", "float", "Standard error of the difference, clustered.", 2, "pp"),
             column("rho", "ρ", "float", "Correlation of the two systems' item scores.", 2),
             column("b", "b", "int", f"Items that {system} does better."),
@@ -132,8 +146,7 @@ def reasoning(rows: list[Row], contrast: str, system: str, baseline: str, notes:
             column("p_flips", "p flips", "p", "Sign-flip permutation, as a cross-check."),
             column("p_mid", "mid-p", "p", "McNemar's mid-p: less conservative where few items "
                    "differ."),
-            column("bound_pp", "Bound", "float", "One-sided 95 % bound: no worse than this.", 2,
-                   "pp"),
+            bound("bound_pp", alpha, "pp"),
             column("p_ni", "p NI", "p", "Non-inferiority at the task margin: Tango's score test, "
                    "or t on the clustered SE. Not corrected for the number of tasks."),
             column("p_tost", "p TOST", "p", "Equivalence within the task margin."),
@@ -142,11 +155,12 @@ def reasoning(rows: list[Row], contrast: str, system: str, baseline: str, notes:
         "rows": rows, "notes": notes}
 
 
-def aggregate(rows: list[Row], contrast: str, system: str, baseline: str, notes: list[str],
+def aggregate(rows: list[Row], system: str, baseline: str, alpha: float, notes: list[str],
               ) -> Table:
     """T2: over all benchmarks."""
     return {
-        "id": f"t2_aggregate.{contrast}",
+        "id": f"t2_aggregate.{system}-{baseline}",
+        "about": {"kind": "aggregate", "system": system, "baseline": baseline},
         "title": f"Reasoning, all tasks: {system} against {baseline}",
         "says": "The mean difference over tasks, and the largest loss that it leaves possible. The "
                 "macro mean is the primary endpoint.",
@@ -158,10 +172,10 @@ def aggregate(rows: list[Row], contrast: str, system: str, baseline: str, notes:
             column("baseline", baseline, "percent", "", 1, "%"),
             column("system", system, "percent", "", 1, "%"),
             column("delta", "Δ", "float", f"{system} minus {baseline}.", 2, "pp"),
-            column("ci", "95 % CI", "interval", "Bootstrap of clusters within each task.", 2, "pp"),
+            column("ci", f"{level(alpha)} CI", "interval", "Bootstrap of clusters within each "
+                   "task.", 2, "pp"),
             column("se", "SE", "float", "Standard error of the difference.", 2, "pp"),
-            column("bound_pp", "Bound", "float", "One-sided 95 % bound: no worse than this.", 2,
-                   "pp"),
+            bound("bound_pp", alpha, "pp"),
             column("p", "p", "p", "Sign flips of clusters, two-sided, not corrected."),
             column("p_holm", "p Holm", "p", "The macro mean stands alone; the other rows are one "
                    "family."),
@@ -173,14 +187,15 @@ def aggregate(rows: list[Row], contrast: str, system: str, baseline: str, notes:
             column("retention", "Retention", "percent", f"Share of {baseline}'s score above chance "
                    f"that {system} keeps; n/a where {baseline} is not clearly above chance.", 1,
                    "%"),
-            column("retention_ci", "Retention, 95 % CI", "interval", "", 1, "%"), VERDICT],
+            column("retention_ci", f"Retention, {level(alpha)} CI", "interval", "", 1, "%"),
+            VERDICT],
         "rows": rows, "notes": notes}
 
 
 def pairing(rows: list[Row]) -> Table:
     """T4: what was matched."""
     return {
-        "id": "t4_pairing", "title": "Pairing",
+        "id": "t4_pairing", "title": "Pairing", "about": {"kind": "pairing"},
         "says": "What both systems of each comparison were asked. Anything missing, double, extra "
                 "or changed stops the comparison, so nothing is dropped here.",
         "cannot": "That the items themselves are good, or unknown to the models.",
@@ -191,7 +206,8 @@ def pairing(rows: list[Row]) -> Table:
             column("of", "Of", "int", "Items of the full set, where known."),
             column("limit", "Limit", "int", "n/a: the whole set was run."),
             column("template", "Template", "text", "Hash of the chat template and instruction."),
-            column("prompts", "Prompts", "text", "same, or different by design (few-shot)."),
+            column("prompts", "Prompts", "text", "same, different by design (few-shot), or own "
+                   "tokenizer and template (comparator)."),
             column("items", "Items", "text", "Hash of all item hashes.")],
         "rows": rows, "notes": []}
 
@@ -200,19 +216,21 @@ def provenance(rows: list[Row]) -> Table:
     """T4: how the numbers were made."""
     return {
         "id": "t4_provenance", "title": "Settings and versions",
+        "about": {"kind": "provenance"},
         "says": "What is needed to get the same numbers from the same result files.",
         "cannot": "How the result files were made: see the systems' signatures.",
         "columns": [column("what", "What", "text"), column("value", "Value", "text")],
         "rows": rows, "notes": []}
 
 
-def metrics(found: Row, settings: Row) -> Row:
-    """Scores and differences of the first contrast, for `dvc exp show`."""
-    contrast = "-".join(settings["contrasts"][0])
-    groups = found["headline"]["translation"][contrast]
-    rows = {group: groups[group].get(settings["primary_metric"], {})
-            for group in ("into_eng", "out_of_eng")}
-    rows["reasoning"] = found["headline"]["reasoning"].get(contrast, {}).get("macro", {})
+def metrics(found: Row) -> Row:
+    """Scores and differences of the first contrast, for `dvc exp show`. Groups without a
+    direction, and reasoning where it was not run, are left out."""
+    first = found["headline"][found["meta"]["contrasts"][0]]
+    rows = {group: first["translation"][group][found["meta"]["primary_metric"]]
+            for group in ("into_eng", "out_of_eng") if group in first["translation"]}
+    if "reasoning" in first:
+        rows["reasoning"] = first["reasoning"]["macro"]
     keys = ("baseline", "system", "delta", "bound_pp", "p_holm", "p_ni")
     return {name: {key: row[key] for key in keys if row.get(key) is not None}
             for name, row in rows.items()}

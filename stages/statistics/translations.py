@@ -1,6 +1,6 @@
 """Compare systems on one test set: corpus metrics, resampled over sentence ids.
 
-in   a ``Corpus`` (see ``mt_corpus``) and the significance settings
+in   a ``Corpus`` (see ``segment_statistics``) and the significance settings
 out  rows of the translation and floor tables, raw and unrounded; scores are 0-100
 
 An id stands for one sentence in all its translations, so an id is drawn with all directions and
@@ -17,11 +17,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
-from . import closed_forms, lexical, resampling
+from . import closed_forms, lexical, resampling, tables
 from .lexical import Array
+from .pairing import COPY, FLAGS, SHUFFLED
 from .resampling import collect
-from .segment_statistics import COPY, FLAGS, Corpus, Metric
+from .segment_statistics import Corpus, Metric
 
 Row = dict[str, Any]
 Settings = dict[str, Any]
@@ -238,7 +240,7 @@ def floors(data: Corpus, metric: Metric, rows: Sequence[Group], system: str,
         chance = data.shuffled[metric.name][:, row.directions].mean(-1)
         sampled, units = draws[row.name]
         table.append({
-            "direction": row.name, COPY: float(level[copied]), "shuffled_refs": float(chance[here]),
+            "direction": row.name, COPY: float(level[copied]), SHUFFLED: float(chance[here]),
             **{name: float(level[s]) for s, name in enumerate(data.systems[:-1])},
             **{f"shuffled_{name}": float(chance[s])
                for s, name in enumerate(data.systems[:-1])},
@@ -250,11 +252,12 @@ def floors(data: Corpus, metric: Metric, rows: Sequence[Group], system: str,
 
 def notes(data: Corpus, metric: Metric, rows: Sequence[Row], settings: Settings) -> list[str]:
     """What a reader of the translation table has to know."""
-    margin = settings["equivalence"].get(metric.name)
+    margin, alpha = settings["equivalence"].get(metric.name), settings["alpha"]
     said = [f"{metric.label}: {metric.signature}.",
             f"{settings['resamples']} resamples and {settings['ar_trials']} swaps of sentence ids, "
-            "each id with all its translations; the same draw serves every row. At p = 0.05 the "
-            f"Monte Carlo error (95 %) is {monte_carlo_error(settings['ar_trials']):.4f}.",
+            "each id with all its translations; the same draw serves every row. At p = "
+            f"{alpha} the Monte Carlo error ({tables.level(alpha)}) is "
+            f"{monte_carlo_error(settings['ar_trials'], alpha):.4f}.",
             "Groups are means of their directions' corpus scores. Directions and groups are "
             "separate Holm families."]
     if margin:
@@ -265,13 +268,13 @@ def notes(data: Corpus, metric: Metric, rows: Sequence[Row], settings: Settings)
             "tokenizer, also where this run's tokenizer is another") + ".")
     if any(row["p_documents"] is not None for row in rows):
         lost = [row["direction"] for row in rows if row["verdict"] in ("better", "worse")
-                and row["p_documents"] > settings["alpha"]]
+                and row["p_documents"] > alpha]
         said.append("Sentences are the unit. Drawing whole documents instead, where sentences "
                     "share one, " + (f"p exceeds alpha for {', '.join(lost)}." if lost else
                                      "leaves p of every better or worse row below alpha."))
     return said
 
 
-def monte_carlo_error(trials: int) -> float:
-    """Half-width of the 95 % interval of a p-value of 0.05 estimated from ``trials`` draws."""
-    return 1.96 * math.sqrt(0.05 * 0.95 / trials)
+def monte_carlo_error(trials: int, alpha: float) -> float:
+    """Half-width of the 1 - alpha interval of a p of alpha estimated from ``trials`` draws."""
+    return float(stats.norm.ppf(1 - alpha / 2)) * math.sqrt(alpha * (1 - alpha) / trials)

@@ -1,14 +1,17 @@
 """A small finished run, invented: just enough files for the report to have something to say."""
 
+import contextlib
 import csv
 import json
 import random
 from pathlib import Path
 from typing import Any
 
-LANGUAGES = {"swh_Latn": {"name": "Swahili", "resource": "low"},
-             "ind_Latn": {"name": "Indonesian", "resource": "mid"},
-             "deu_Latn": {"name": "German", "resource": "high"}}
+from stages.report import __main__ as report
+
+RUN = Path("reports/desk/kolibri")  # scale and suite of the invented run
+LANGUAGES = {"swh_Latn": {"resource": "low"}, "ind_Latn": {"resource": "mid"},
+             "deu_Latn": {"resource": "high"}}
 DIRECTIONS = [f"{a}-{b}" for lang in LANGUAGES
               for a, b in ((lang, "eng_Latn"), ("eng_Latn", lang))]
 HOSTILE = "<script>alert('x')</script> | `=1+1` \u202edesrever {{ 7*7 }} $x_1$\nsecond line"
@@ -23,6 +26,13 @@ def column(key: str, label: str, kind: str, **more: Any) -> dict[str, Any]:
     return {"key": key, "label": label, "kind": kind, **more}
 
 
+def write(root: Path) -> Path:
+    """Write the report of a run below ``root``, by that folder's settings; return its folder."""
+    with contextlib.chdir(root):
+        report.main([str(root)])
+    return root / RUN
+
+
 def significance(scale: str = "desk") -> dict[str, Any]:
     delta = [column("delta", "Δ", "float", digits=2),
              column("ci", "95 % CI", "interval", digits=2,
@@ -31,7 +41,7 @@ def significance(scale: str = "desk") -> dict[str, Any]:
     verdict = column("verdict", "Verdict", "verdict")
     draw = random.Random(1)
 
-    def translated(contrast: str, shift: float) -> dict[str, Any]:
+    def translated(system: str, baseline: str, shift: float) -> dict[str, Any]:
         rows = []
         for direction in [*DIRECTIONS, "into_eng", "out_of_eng", "low_resource"]:
             gain = shift + draw.uniform(-3, 3) - (4 if direction.startswith("eng") else 0)
@@ -41,7 +51,10 @@ def significance(scale: str = "desk") -> dict[str, Any]:
                 "p": 0.0001, "p_holm": 0.0006, "agreement": 0.97 if gain > 2 else "saturated",
                 "off_target": 3.5, "verdict": "better" if gain > 1.6 else "worse"
                 if gain < -1.7 else "inconclusive"})
-        return {"id": f"t3_translation.{contrast}.chrf++", "title": f"Translation, {contrast}",
+        return {"id": f"t3_translation.{system}-{baseline}.chrf++",
+                "title": f"Translation, {system} against {baseline}",
+                "about": {"kind": "translation", "system": system, "baseline": baseline,
+                          "metric": "chrf++"},
                 "says": "How much better or worse one system translates than the other.",
                 "cannot": "Whether a reader would notice.", "notes": ["Scores are 0 to 100."],
                 "columns": [column("direction", "Direction", "text"), column("n", "n", "int"),
@@ -71,16 +84,24 @@ def significance(scale: str = "desk") -> dict[str, Any]:
               "directions": {direction: {"chrf++": unclear if direction.startswith("eng") else gain}
                              for direction in DIRECTIONS}}
     return {
-        "meta": {"scale": scale, "evidence": f"{scale}: small and honest, or nothing at all.",
+        "meta": {"scale": scale, "suite": scale, "level": "95 %", "primary_metric": "chrf++",
+                 "contrasts": ["xplus-base", "xplus-base_fewshot", "s1-base"],
+                 "margin_macro_pp": 2.0, "margin_task_pp": 3.0,
+                 "evidence": f"{scale}: small and honest, or nothing at all.",
                  "prereg_sha256": "ab" * 32, "alpha": 0.05, "seed": 1, "resamples": 10000,
                  "signatures": {}},
-        "headline": {"translation": {"xplus-base": groups, "xplus-base_fewshot": groups},
-                     "reasoning": {"xplus-base": {"macro": macro, "tasks": {
-                         row["task"]: row for row in reasoning}}}},
+        "headline": {
+            "xplus-base": {"system": "xplus", "baseline": "base", "translation": groups,
+                           "reasoning": {"macro": macro, "tasks": {
+                               row["task"]: row for row in reasoning}}},
+            "xplus-base_fewshot": {"system": "xplus", "baseline": "base_fewshot",
+                                   "translation": groups},
+            "s1-base": {"system": "s1", "baseline": "base", "translation": groups}},
         "tables": [
-            translated("xplus-base", 7), translated("xplus-base_fewshot", 4),
-            translated("s1-base", 1),
+            translated("xplus", "base", 7), translated("xplus", "base_fewshot", 4),
+            translated("s1", "base", 1),
             {"id": "t1_reasoning.xplus-base", "title": "Reasoning", "says": "Change by task.",
+             "about": {"kind": "reasoning", "system": "xplus", "baseline": "base"},
              "cannot": "Reasoning in general.", "notes": [], "rows": reasoning,
              "columns": [column("task", "Task", "text"), column("n", "items", "int"),
                          column("baseline", "base", "percent", unit="%"),
@@ -88,6 +109,8 @@ def significance(scale: str = "desk") -> dict[str, Any]:
                          column("b", "b", "int"), column("c", "c", "int"),
                          column("bound_pp", "bound", "float"), verdict]},
             {"id": "floors.chrf++", "title": "Floors", "says": "Scores that need no skill.",
+             "about": {"kind": "floors", "system": "xplus", "metric": "chrf++",
+                       "systems": ["xplus", "base", "base_fewshot", "s1"]},
              "cannot": "How good a system can get.", "notes": [], "rows": floors,
              "columns": [column("direction", "Direction", "text"),
                          *(column(system, system, "float") for system in (
@@ -95,10 +118,10 @@ def significance(scale: str = "desk") -> dict[str, Any]:
                          column("copy_source", "Copied source", "float"),
                          column("shuffled_refs", "Shuffled references", "float")]},
             {"id": "t4_provenance", "title": "Pairing", "says": "What was matched.",
-             "cannot": "Nothing more.", "notes": [],
+             "cannot": "Nothing more.", "notes": [], "about": {"kind": "provenance"},
              "columns": [column("what", "What", "text"), column("n", "n", "int")],
              "rows": [{"what": HOSTILE, "n": 3}]}],
-        "curves": {"margin": {"xplus-base": {
+        "curves": {"margin": {"xplus-base": {"system": "xplus", "baseline": "base",
             "margin_pp": [0.5, 1, 1.5, 2, 2.5, 3, 4, 5],
             "p_ni": [0.33, 0.16, 0.064, 0.03, 0.007, 0.001, 0.0002, 0.0001],
             "bound_pp": -1.6}}}}
@@ -106,9 +129,14 @@ def significance(scale: str = "desk") -> dict[str, Any]:
 
 def build(root: Path, scale: str = "desk") -> Path:
     """Write the files of a finished run below ``root`` and return it."""
-    put(root / "reports/significance.json", significance(scale))
+    put(root / RUN / "significance.json", significance(scale))
+    put(root / "params.yaml", {  # JSON is YAML; only what the report reads
+        "scale": "desk", "suite": "kolibri", "layers": {"bottom": 4, "top": 15, "skip": []},
+        "scales": {"desk": {"model": {"name": "SmolLM2", "depth": 30}}}, "suites": {"kolibri": {}}})
     stages: list[tuple[str, int, dict[str, int], dict[str, Any]]] = [
-            ("format", 36000, {"too_short": 9100, "ratio": 1400, "letters": 600}, {}),
+            ("format", 36000, {"too_short": 9100, "ratio": 1400, "letters": 600},
+             {"test": {"seen": 900, "kept": 700, "dropped": {"markup": 200}, "by_lang": {
+                 lang: {"kept": 233, "dropped": {}} for lang in LANGUAGES}}}),
             ("dedup", 24900, {"near_duplicate": 3100, "test_overlap": 12},
              {"recall": [{"method": "simhash", "edit": "one word replaced", "recall": 0.24},
                          {"method": "minhash", "edit": "one word replaced", "recall": 0.91}]}),
@@ -161,7 +189,8 @@ def build(root: Path, scale: str = "desk") -> Path:
             "system": system, "scale": scale, "limit": 200, "tasks": {}, "signature": SIGNATURE})
     for stage, seconds in (("format", 12.5), ("train_s1", 310.0), ("train_s2", 402.1)):
         put(root / "data/runtime" / f"{stage}.json", {
-            "stage": stage, "seconds": seconds, "peak_mib": 2100})
+            "stage": stage, "seconds": seconds, "peak_mib": 2100,
+            "machine": "a processor, 2 cores"})
     return root
 
 

@@ -78,5 +78,5 @@ def test_forest_fills_a_mark_only_if_its_interval_leaves_out_zero():
 
 
 def test_systems_differ_without_colour():
-    looks = [(marker, filled) for _, marker, filled in figures.SYSTEMS.values()]
+    looks = [(marker, filled) for _, marker, filled in (*figures.SYSTEMS.values(), *figures.OTHERS)]
     assert len(set(looks)) == len(looks)

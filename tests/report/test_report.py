@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from stages.common import params
 from stages.common.errors import UserError
-from stages.report import __main__ as report
-from stages.report import evidence
+from stages.report import evidence, exhibits
 from tests.report import finished_run
+from tests.report.finished_run import RUN
 
 VOID = {"meta", "br"}
 
@@ -20,18 +19,18 @@ VOID = {"meta", "br"}
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
     root = finished_run.build(tmp_path_factory.mktemp("run"))
-    report.main([str(root)])
+    finished_run.write(root)
     return root
 
 
 @pytest.fixture(scope="module")
 def html(finished) -> str:
-    return (finished / "reports/report.html").read_text(encoding="utf-8")
+    return (finished / RUN / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def markdown(finished) -> str:
-    return (finished / "reports/REPORT.md").read_text(encoding="utf-8")
+    return (finished / RUN / "REPORT.md").read_text(encoding="utf-8")
 
 
 class Page(HTMLParser):
@@ -91,12 +90,12 @@ def test_every_table_of_the_statistics_is_there_once(finished, html, markdown):
         assert f"### {table['title'].replace('_', chr(92) + '_')}\n" in markdown
         for suffix in ("md", "csv", "tex"):
             name = table["id"].replace("+", "+") + "." + suffix
-            assert (finished / "reports/tables" / name).is_file()
+            assert (finished / RUN / "tables" / name).is_file()
 
 
 def test_figures_are_files_and_inline(finished, html):
-    names = {path.stem for path in (finished / "reports/figures").glob("*.svg")}
-    assert names == {path.stem for path in (finished / "reports/figures").glob("*.png")}
+    names = {path.stem for path in (finished / RUN / "figures").glob("*.svg")}
+    assert names == {path.stem for path in (finished / RUN / "figures").glob("*.png")}
     assert names == {"layers", "funnel", "loss", "levels", "gains", "forest", "sensitivity",
                      "discordance"}
     assert html.count("<svg") == len(names)
@@ -120,29 +119,29 @@ def test_a_score_that_copying_would_reach_is_said_to_be_one(markdown):
 def test_losing_reasoning_is_not_sold_as_maintained(tmp_path):
     root = finished_run.build(tmp_path)
     model = finished_run.significance()
-    model["headline"]["reasoning"]["xplus-base"]["macro"] |= {
+    model["headline"]["xplus-base"]["reasoning"]["macro"] |= {
         "delta": -1.0, "ci": [-3.2, 1.2], "bound_pp": -2.9, "verdict": "inconclusive"}
-    finished_run.put(root / "reports/significance.json", model)
-    report.main([str(root)])
-    text = (root / "reports/REPORT.md").read_text()
+    finished_run.put(root / RUN / "significance.json", model)
+    finished_run.write(root)
+    text = (root / RUN / "REPORT.md").read_text()
     assert "A loss beyond the margin of 2.0 points is not ruled out" in text
     assert "Non-inferior at" not in text and "**◆ maintained** **Mean" not in text
 
 
 def test_same_input_same_bytes(finished, tmp_path):
     root = finished_run.build(tmp_path)
-    report.main([str(root)])
-    for path in sorted((finished / "reports").rglob("*.*")):
-        twin = root / "reports" / path.relative_to(finished / "reports")
+    finished_run.write(root)
+    for path in sorted((finished / RUN).rglob("*.*")):
+        twin = root / RUN / path.relative_to(finished / RUN)
         assert path.read_bytes() == twin.read_bytes(), path
 
 
 def test_examples_are_drawn_by_the_seed_alone(finished):
     metas = evidence.metas(finished / "data/eval_mt")
     assert list(metas) == ["base", "base_fewshot", "s1", "xplus"]
-    one = evidence.examples(finished, metas, seed=1)
-    assert one == evidence.examples(finished, metas, seed=1)
-    assert one != evidence.examples(finished, metas, seed=2)
+    one = evidence.examples(finished, metas, 1, "xplus")
+    assert one == evidence.examples(finished, metas, 1, "xplus")
+    assert one != evidence.examples(finished, metas, 2, "xplus")
     assert list(one) == ["German → English", "English → German", "English → Indonesian",
                          "English → Swahili", "Indonesian → English", "Swahili → English"]
     assert {len(samples) for samples in one.values()} == {4}
@@ -151,43 +150,48 @@ def test_examples_are_drawn_by_the_seed_alone(finished):
 
 
 def test_only_the_statistics_are_required(tmp_path):
-    finished_run.put(tmp_path / "reports/significance.json", finished_run.significance())
-    report.main([str(tmp_path)])
-    text = (tmp_path / "reports/REPORT.md").read_text()
+    root = finished_run.build(tmp_path)
+    shutil.rmtree(root / "data")
+    finished_run.write(tmp_path)
+    text = (tmp_path / RUN / "REPORT.md").read_text()
     for what in ("training (`data/train_s1/config.json`", "the data stages (`data/format",
                  "a timed run (`data/runtime`", "translation (`data/eval_mt/xplus"):
         assert f"Not run: {what}" in text
 
 
 def test_missing_statistics_name_the_file_and_the_remedy(tmp_path):
-    with pytest.raises(UserError, match=r"significance\.json is not there. Run `dvc repro`"):
-        report.main([str(tmp_path)])
+    (finished_run.build(tmp_path) / RUN / "significance.json").unlink()
+    message = r"desk/kolibri/significance\.json is not there. Run `dvc repro`"
+    with pytest.raises(UserError, match=message):
+        finished_run.write(tmp_path)
 
 
 def test_broken_file_is_named(tmp_path):
     root = finished_run.build(tmp_path)
     (root / "data/format/stats.json").write_text("{")
     with pytest.raises(UserError, match=r"format/stats\.json: not JSON"):
-        report.main([str(root)])
+        finished_run.write(root)
 
 
 def test_cost_outlives_the_files_it_came_from(tmp_path):
     root = finished_run.build(tmp_path)
-    first = evidence.cost(root, [])
+    kept = root / RUN / "runtime.json"
+    first = evidence.cost(root, [], kept)
     assert first and first["rows"][-1] == {
         "stage": "total", "seconds": 724.6, "peak memory, MiB": 2100}
+    assert first["rows"][0]["machine"] == "a processor, 2 cores"
     shutil.rmtree(root / "data/runtime")
     finished_run.put(root / "data/runtime/format.json",
                        {"stage": "format", "seconds": 2.5, "peak_mib": 90})
-    again = evidence.cost(root, ["train_s1", "format"])
+    again = evidence.cost(root, ["train_s1", "format"], kept)
     assert again and [row["stage"] for row in again["rows"]] == ["train_s1", "format", "total"]
     assert again["rows"][1]["seconds"] == 2.5
 
 
 def test_lock_is_the_identity_of_the_run(tmp_path):
-    assert evidence.run_identity(tmp_path) == (None, [])
-    (tmp_path / "dvc.lock").write_text("schema: '2.0'\nstages:\n  b: {}\n  a: {}\n")
-    digest, stages = evidence.run_identity(tmp_path)
+    assert evidence.run_identity(tmp_path / "run.lock") == (None, [])
+    (tmp_path / "run.lock").write_text("schema: '2.0'\nstages:\n  b: {}\n  a: {}\n")
+    digest, stages = evidence.run_identity(tmp_path / "run.lock")
     assert digest == "4300445d23eb5870159dc883afeefa07b50234aafb865243711002becb44036d"
     assert stages == ["b", "a"]
 
@@ -213,16 +217,113 @@ def test_generic_counts_become_tables():
 
 def test_stale_tables_are_removed(tmp_path):
     root = finished_run.build(tmp_path)
-    finished_run.put(root / "reports/tables/gone.csv", 1)
-    report.main([str(root)])
-    assert not (root / "reports/tables/gone.csv").exists()
+    finished_run.put(root / RUN / "tables/gone.csv", 1)
+    finished_run.write(root)
+    assert not (root / RUN / "tables/gone.csv").exists()
 
 
-def test_tiny_says_that_it_is_no_evidence(tmp_path, monkeypatch):
+def test_tiny_says_that_it_is_no_evidence(tmp_path):
     root = finished_run.build(tmp_path, scale="tiny")
-    monkeypatch.setattr(params, "scaled", lambda key: {"model.name": "random", "model.depth": 30}[
-        key])
-    report.main([str(root)])
-    text = (root / "reports/REPORT.md").read_text()
-    assert "**Nothing here is evidence.**" in text and "SmolLM2" not in text
-    assert json.loads((root / "reports/runtime.json").read_text())
+    text = (finished_run.write(root) / "REPORT.md").read_text()
+    assert "**Nothing here is evidence.**" in text and "Another domain" not in text
+    assert json.loads((root / RUN / "runtime.json").read_text())
+
+
+def test_the_run_keeps_its_lock_and_leaves_other_runs_alone(tmp_path):
+    root = finished_run.build(tmp_path)
+    (root / "dvc.lock").write_text("schema: '2.0'\nstages:\n  format: {}\n")
+    others = [root / "reports/desk/flores/tables/old.csv", root / "reports/tiny/kolibri/run.lock",
+              root / "reports/REPORT.md"]
+    for other in others:
+        finished_run.put(other, "other")
+    run = finished_run.write(root)
+    assert (run / "run.lock").read_bytes() == (root / "dvc.lock").read_bytes()
+    assert [json.loads(other.read_text()) for other in others] == ["other"] * 3
+    everything = {path for path in (root / "reports").rglob("*") if path.is_file()}
+    assert {path for path in everything if run not in path.parents} == set(others)
+
+
+def test_the_test_text_is_a_row_of_the_funnel_and_nothing_else(finished):
+    tables, steps = evidence.data_tables(finished)
+    found = {table["id"]: table["rows"] for table in tables}
+    assert [row["step"] for row in found["data_funnel"]] == [
+        "format", "format, test text", "dedup", "langid", "qe score", "qe select"]
+    assert found["data_funnel"][1]["kept"] == 700
+    assert "data_format_test" not in found
+    assert "format, test text" not in [step for step, _, _ in steps]
+
+
+def renamed(value, names):
+    """The value with every system's name replaced, in texts and in keys."""
+    if isinstance(value, dict):
+        return {renamed(key, names): renamed(one, names) for key, one in value.items()}
+    if isinstance(value, list):
+        return [renamed(one, names) for one in value]
+    if value in names:
+        return names[value]
+    if isinstance(value, str):
+        for name in sorted(names, key=len, reverse=True):
+            value = re.sub(rf"\b{name}\b", names[name], value)
+    return value
+
+
+def test_any_names_will_do(tmp_path):
+    """No section, figure or mark depends on what a system is called."""
+    names = {"xplus": "nllb-200", "base": "base-2", "base_fewshot": "other-few", "s1": "first"}
+    root = finished_run.build(tmp_path)
+    finished_run.put(root / RUN / "significance.json", renamed(finished_run.significance(), names))
+    for old, new in names.items():
+        (root / "data/eval_mt" / old).rename(root / "data/eval_mt" / new)
+    run = finished_run.write(root)
+    text = (run / "REPORT.md").read_text()
+    assert "### Translation: nllb-200 against base-2\n" in text
+    second = text[text.index("## Second baselines"):text.index("## Examples")]
+    assert "nllb-200 against other-few" in second and "base-2" not in second
+    shown = re.findall(r"<dt>([^<]*)</dt><dd[^>]* class=\"shown\"",
+                       (run / "report.html").read_text())
+    assert shown and set(shown) == {"nllb-200"}
+
+
+def test_tables_go_to_the_sections_that_they_are_about():
+    found = exhibits.sections(finished_run.significance())
+    assert {name: [table["id"] for table in tables] for name, tables in found.items()} == {
+        "translation": ["t3_translation.xplus-base.chrf++", "floors.chrf++"],
+        "second": ["t3_translation.xplus-base_fewshot.chrf++"],
+        "more": ["t3_translation.s1-base.chrf++"], "reasoning": ["t1_reasoning.xplus-base"],
+        "provenance": ["t4_provenance"]}
+
+
+def test_every_system_is_drawn():
+    model = finished_run.significance()
+    floors = next(table for table in model["tables"] if table["id"] == "floors.chrf++")
+    floors["about"]["systems"].append("unheard-of")
+    for row in floors["rows"]:
+        row["unheard-of"] = 1.0
+    drawn = exhibits.draw_translation(model)["levels"]
+    labels = drawn.axes[0].get_legend_handles_labels()[1]
+    assert labels == ["base", "base, few-shot", "stage 1 only", "xplus", "unheard-of",
+                      "copied source", "shuffled references"]
+
+
+def test_a_group_without_directions_is_left_out(tmp_path):
+    root = finished_run.build(tmp_path)
+    model = finished_run.significance()
+    for contrast in model["headline"].values():
+        contrast["translation"] = {**contrast["translation"]}
+        del contrast["translation"]["out_of_eng"]
+    finished_run.put(root / RUN / "significance.json", model)
+    run = finished_run.write(root)
+    assert "**Out of English**" not in (run / "REPORT.md").read_text()
+    assert "**Into English**" in (run / "REPORT.md").read_text()
+    assert "Out of English" not in (run / "tables/headline.md").read_text()
+
+
+def test_the_level_is_that_of_the_run(tmp_path):
+    root = finished_run.build(tmp_path)
+    model = json.loads(json.dumps(finished_run.significance()).replace("95 %", "90 %"))
+    finished_run.put(root / RUN / "significance.json", model)
+    run = finished_run.write(root)
+    for file in (run / "REPORT.md", run / "report.html", *run.glob("tables/*")):
+        assert "95 %" not in file.read_text(), file
+    assert "**Another domain.**" in (run / "REPORT.md").read_text()
+    assert "With 90 % confidence" in (run / "REPORT.md").read_text()

@@ -14,8 +14,7 @@ SETTINGS: Row = {
     "contrasts": [["xplus", "base"]], "alpha": 0.05, "seed": 1, "resamples": 500, "ar_trials": 499,
     "margin_macro_pp": 2.0, "margin_task_pp": 3.0, "margin_curve_pp": [1, 2, 3],
     "metrics": ["chrf++"], "primary_metric": "chrf++", "equivalence": {"chrf++": 0.54}}
-LANGUAGES = {"swh_Latn": {"name": "Swahili", "resource": "low"},
-             "spa_Latn": {"name": "Spanish", "resource": "high"}}
+LANGUAGES = {"swh_Latn": {"resource": "low"}, "spa_Latn": {"resource": "high"}}
 SIGNATURE = {"model": "m", "revision": "r", "tokenizer": "t" * 16, "template": "c" * 16,
              "prompt": "p" * 16, "seed": 1, "versions": {}}
 WORDS = ["the", "dog", "sees", "a", "big", "red", "house", "near", "the", "cold", "river", "and",
@@ -64,19 +63,34 @@ def write(folder: Path, file: str, rows: list[Row], **meta: Any) -> Path:
     tasks = {row["task"]: {"version": "1.0", "metric": "acc", "chance": 0.25, "n": 1,
                            "n_total": None, "multilingual": False}
              for row in rows if "task" in row}
-    content = {"system": folder.name, "scale": "desk", "limit": None, "test_set": "invented",
-               "languages": LANGUAGES, "signature": SIGNATURE, "tasks": tasks} | meta
+    content = {"system": folder.name, "scale": "desk", "suite": "invented", "limit": None,
+               "test_set": "invented", "languages": LANGUAGES, "signature": SIGNATURE,
+               "tasks": tasks} | meta
     (folder / "meta.json").write_text(json.dumps(content))
     return folder
 
 
-def run(root: Path, base: list[Row], xplus: list[Row], *answers: list[Row]) -> tuple[Path, Path]:
+def run(root: Path, base: list[Row], xplus: list[Row], *answers: list[Row],
+        names: tuple[str, str] = ("base", "xplus")) -> tuple[Path, Path]:
     """Folders of translations and answers of base and xplus; ``answers``: items of both."""
-    for name, rows in (("base", base), ("xplus", xplus)):
+    for name, rows in zip(names, (base, xplus), strict=True):
         write(root / "mt" / name, "segments.jsonl", rows)
-    for name, rows in zip(("base", "xplus"), answers, strict=False):
+    for name, rows in zip(names, answers, strict=False):
         write(root / "reason" / name, "items.jsonl", rows)
     return root / "mt", root / "reason"
+
+
+def params(folder: Path, settings: Row, **more: Any) -> Path:
+    """A params.yaml (JSON is YAML) with these significance settings; return the file."""
+    suite = {key: settings[key] for key in ("metrics", "primary_metric", "equivalence")}
+    file = folder / "params.yaml"
+    file.write_text(json.dumps({
+        "scale": "desk", "suite": "invented", "layers": {"bottom": 1, "top": 1, "skip": []},
+        "scales": {"desk": {"model": {"name": "a model", "depth": 2}}},
+        "suites": {"invented": {**suite, "evidence": "Invented files: no evidence."}},
+        "significance": {key: value for key, value in settings.items() if key not in suite},
+        **more}))
+    return file
 
 
 def change(file: Path, edit: Callable[[list[Row]], Any]) -> None:

@@ -140,6 +140,7 @@ def test_no_loss_beyond_the_margin_is_claimed_at_the_margin():
     assert min(passed["macro"], passed["graded"]) / SETS >= 0.035, passed
 
 
+@pytest.mark.long
 def test_a_planted_loss_of_three_points_is_flagged_among_level_tasks():
     rng, flagged = np.random.default_rng(13), 0
     for _ in range(SETS):
@@ -155,6 +156,9 @@ def test_a_planted_loss_of_three_points_is_flagged_among_level_tasks():
 CHRF = Metric("chrf++", "chrF++", "", lexical.chrf)
 BLEU = Metric("spbleu", "spBLEU", "", lexical.bleu)
 UNITS = 100
+# One metric on every push, both every week: what is resampled is the same.
+each_metric = pytest.mark.parametrize("metric", [
+    pytest.param(CHRF, id=CHRF.label), pytest.param(BLEU, id=BLEU.label, marks=pytest.mark.long)])
 
 
 def population(seed, gap, size=2000):
@@ -198,7 +202,7 @@ def compared(tables, metric, settings):
     return row
 
 
-@pytest.mark.parametrize("metric", [CHRF, BLEU], ids=lambda metric: metric.label)
+@each_metric
 def test_randomisation_holds_its_level(metric):
     """Equal systems: each sentence's two outputs are handed out by a fair coin."""
     everyone, rng = population(1, 0.1)[metric.name], np.random.default_rng(21)
@@ -213,7 +217,7 @@ def test_randomisation_holds_its_level(metric):
     assert 0.04 <= rejected / SETS <= 0.06
 
 
-@pytest.mark.parametrize("metric", [CHRF, BLEU], ids=lambda metric: metric.label)
+@each_metric
 def test_corpus_intervals_cover_and_the_margin_is_kept(metric):
     """Samples of a population whose two corpus scores are known."""
     everyone, rng = population(2, 0.05)[metric.name], np.random.default_rng(22)

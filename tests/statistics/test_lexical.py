@@ -9,8 +9,8 @@ from sacrebleu.significance import PairedTest
 
 from stages.common import jsonl
 from stages.common.errors import UserError
-from stages.convert import tiny
-from stages.model.weights import sha256
+from stages.common.hashes import file_sha256
+from stages.convert.encoder import tiny
 from stages.statistics import lexical
 from stages.statistics.resampling import bootstrap_weights, collect, swap_weights, two_sided_p
 from stages.statistics.translations import scorer
@@ -34,7 +34,7 @@ def pieces(tmp_path_factory, fixtures):
     folder = tmp_path_factory.mktemp("spm")
     tiny.spm([row["eng_Latn"] for row in jsonl.read(fixtures / "tiny_train.jsonl")], folder)
     model = folder / "sentencepiece.model"
-    return lexical.sentencepiece(model, sha256(model))
+    return lexical.sentencepiece(model, file_sha256(model))
 
 
 def lines(texts, pieces):
@@ -140,10 +140,15 @@ def test_p_agrees_with_sacrebleus_randomisation(text, pieces, metric, monkeypatc
     assert p == pytest.approx(theirs, abs=4 * np.sqrt(2 * theirs * (1 - theirs) / 4000))
 
 
-def test_only_flores_may_be_called_flores():
-    assert "tok:xlmr250k" in lexical.bleu_signature("xlmr250k", False)
-    with pytest.raises(UserError, match="belongs to the FLORES-101 sentencepiece model"):
-        lexical.bleu_signature("flores101", False)
+def test_only_flores_may_be_called_flores(monkeypatch):
+    official = "f1" * 32
+    assert "tok:xlmr250k" in lexical.bleu_signature("xlmr250k", official)
+    with pytest.raises(UserError, match=rf"{official} is not known .* put its SHA-256 there"):
+        lexical.bleu_signature("flores101", official)
+    monkeypatch.setattr(lexical, "FLORES101_SHA256", frozenset({official}))
+    assert "tok:flores101" in lexical.bleu_signature("flores101", official)
+    with pytest.raises(UserError, match="is not known"):
+        lexical.bleu_signature("flores101", "0" * 64)
     assert lexical.chrf_signature().startswith(
         "nrefs:1|case:mixed|eff:yes|nc:6|nw:2|space:no|version:")
 

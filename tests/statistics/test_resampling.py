@@ -67,6 +67,19 @@ def test_interval_of_a_normal_mean_is_students():
     assert percentile_interval(draws, 25, 0.05) == pytest.approx(expected, abs=0.03)
 
 
+@pytest.mark.parametrize("units", [5, 10])
+@pytest.mark.parametrize("alpha", [0.05, 0.1])
+def test_interval_of_few_units_is_as_wide_as_students(units, alpha):
+    """Resampled means of n units spread like sd sqrt(n - 1) / n, without Student's tails: the
+    percentiles have to make up for both. Draws are the quantiles of that normal distribution."""
+    grid = (np.arange(1_000_000) + 0.5) / 1_000_000
+    draws = 3 + scipy.stats.norm.ppf(grid) * 2 * math.sqrt(units - 1) / units
+    expected = scipy.stats.t.interval(1 - alpha, units - 1, 3, 2 / math.sqrt(units))
+    found = percentile_interval(draws, units, alpha)
+    assert np.ptp(found) == pytest.approx(np.ptp(expected), rel=0.01)
+    assert found == pytest.approx(expected, rel=0.01)
+
+
 def test_interval_of_many_units_equals_scipys_percentile_bootstrap():
     x = np.random.default_rng(4).normal(1, 2, 800)
     draws = collect(bootstrap_weights(800, 10_000, np.random.default_rng(5)),
