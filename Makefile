@@ -6,17 +6,16 @@ export SHELL
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)
 export DVC_NO_ANALYTICS := 1
-export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 # glibc keeps freed memory instead of faulting it in again: training steps take an eighth less.
 export MALLOC_MMAP_THRESHOLD_ := 1073741824
 export MALLOC_TRIM_THRESHOLD_ := 4294967296
 export MALLOC_TOP_PAD_ := 268435456
 
-.PHONY: help setup repro report export test lint replicate bench lock clean
+.PHONY: help setup repro report export test test-long lint replicate bench lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 setup: .venv/ready ## create .venv with the locked packages
 
@@ -34,15 +33,18 @@ report: repro ## run the pipeline, then write reports/REPORT.md and reports/repo
 export: repro ## merge the tuned model into an ordinary Hugging Face folder, data/export
 	python -m stages.model.export data/train_s2 data/export
 
-test: setup ## run all tests, the tiny pipeline included
-	python -m pytest -n 2 --dist loadfile
+test: setup ## run the tests, the tiny pipeline included
+	python -m pytest -n 2 --dist loadfile -m 'not long'
+
+test-long: setup ## long simulations, fuzzing and full counts, for the weekly job
+	python -m pytest -n 2 --dist worksteal -m long
 
 lint: setup ## style and types
 	ruff check .
 	mypy
 
-replicate: setup ## run the desk pipeline from nothing in a temporary clone and compare
-	python -m tests.replicate
+replicate: setup ## run the pipeline from nothing in a temporary clone and compare (RUN=desk/desk)
+	python -m tests.replicate $(RUN)
 
 bench: setup ## speed against named peers, in one run
 	for script in tests/bench/bench_*.py; do python $$script; done

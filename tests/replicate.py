@@ -1,6 +1,7 @@
 """Run the committed pipeline from nothing in a temporary clone and compare with what is committed.
 
-    make replicate
+    make replicate                      # the committed default
+    make replicate RUN=desk/standard    # another committed run: <scale>/<suite>
 
 Data stages must give the same bytes: the hashes of their outputs in dvc.lock are compared.
 Training and evaluation repeat byte for byte on the same machine type; elsewhere, sums of floats
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -35,6 +37,12 @@ def outputs(lock: Path) -> dict[str, dict[str, str]]:
             for name, stage in stages.items()}
 
 
+def default_run() -> str:
+    """The run that params.yaml names."""
+    params = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    return f"{params['scale']}/{params['suite']}"
+
+
 def leaves(tree: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     """Every value of a nested mapping, with its dotted key."""
     if isinstance(tree, dict):
@@ -44,9 +52,10 @@ def leaves(tree: Any, key: str = "") -> Iterator[tuple[str, Any]]:
         yield key, tree
 
 
-def compare(committed: Path, rerun: Path) -> Iterator[tuple[str, str, str]]:
+def compare(committed: Path, rerun: Path, run: str) -> Iterator[tuple[str, str, str]]:
     """Yield (verdict, what, detail) for every stage output and every headline number."""
-    before, after = outputs(committed / "dvc.lock"), outputs(rerun / "dvc.lock")
+    before = outputs(committed / "reports" / run / "run.lock")
+    after = outputs(rerun / "dvc.lock")
     for stage, outs in before.items():
         if stage.split("@")[0] == "significance":
             continue  # its numbers are compared below
@@ -60,7 +69,7 @@ def compare(committed: Path, rerun: Path) -> Iterator[tuple[str, str, str]]:
                 yield "differs", path, f"{digest} is now {found}"
             else:
                 yield "reproduced", path, "other bytes; its numbers are compared below"
-    report = "reports/significance.json"
+    report = f"reports/{run}/significance.json"
     if not (rerun / report).is_file():
         yield "not run", report, ""
         return
@@ -68,8 +77,8 @@ def compare(committed: Path, rerun: Path) -> Iterator[tuple[str, str, str]]:
                 for root in (committed, rerun))
     for key, value in old.items():
         last = key.rsplit(".", 1)[-1]
-        if last != "verdict" and (last not in TOLERANCE or value is None):
-            continue
+        if last != "verdict" and (last not in TOLERANCE or not isinstance(value, float | int)):
+            continue  # a name or a number that is not compared
         if new.get(key) is None:
             yield "not run", key, ""
         elif last == "verdict":
@@ -80,24 +89,30 @@ def compare(committed: Path, rerun: Path) -> Iterator[tuple[str, str, str]]:
                 f"{value:.3f} → {new[key]:.3f} (tolerance {TOLERANCE[last]})")
 
 
-def run(folder: Path) -> None:
+def run_again(folder: Path, run: str) -> None:
     """Clone the committed state into ``folder`` and run the pipeline there, with its own cache."""
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
     environment = {**os.environ, "PYTHONPATH": str(folder)}
+    scale, suite = run.split("/")
+    params = folder / "params.yaml"
+    text = re.sub(r"(?m)^scale: \w[\w.-]*", f"scale: {scale}", params.read_text())
+    params.write_text(re.sub(r"(?m)^suite: \w[\w.-]*", f"suite: {suite}", text))
     subprocess.run([sys.executable, "-m", "dvc", "repro", "--force"], cwd=folder,
                    env=environment, check=False)
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("run", nargs="?", default=default_run(), help="<scale>/<suite>, a folder "
+                        "of reports/ (default: that of params.yaml)")
     parser.add_argument("--against", type=Path, help="compare with this finished clone instead "
                         "of running a new one")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as scratch:
         rerun = args.against or Path(scratch) / "clone"
         if args.against is None:
-            run(rerun)
-        results = list(compare(ROOT, rerun))
+            run_again(rerun, args.run)
+        results = list(compare(ROOT, rerun, args.run))
     for verdict, what, detail in results:
         print(f"{verdict:<11} {what}  {detail}")
     count = {v: sum(r[0] == v for r in results) for v in ("reproduced", "differs", "not run")}

@@ -8,6 +8,7 @@ import json
 import tarfile
 import threading
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -72,61 +73,62 @@ def index(request, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PIP_INDEX_URL", index.url)
     (tmp_path / "data").mkdir()
-    sources.LOCK.write_text(json.dumps({"demo==1.0": {
-        "archive": request.param, "sha256": sha(data), "licence": "none",
+    sources.LOCK.write_text(json.dumps({"s": {"demo": {
+        "source": "demo==1.0", "archive": request.param, "sha256": sha(data), "licence": "none",
         "select": ["pkg/*.txt"],
-        "members": {name: sha(CONTENT[name]) for name in ("pkg/a.txt", "pkg/sub/b.txt")}}}))
+        "members": {name: sha(CONTENT[name]) for name in ("pkg/a.txt", "pkg/sub/b.txt")}}}}))
     yield index
     index.server.shutdown()
 
 
 def relocked(**change):
     lock = json.loads(sources.LOCK.read_text())
-    lock["demo==1.0"] |= change
+    lock["s"]["demo"] |= change
     sources.LOCK.write_text(json.dumps(lock))
 
 
 def test_only_locked_members_are_kept_and_fetched_once(index):
-    files = sources.obtain("demo==1.0")
+    files = sources.obtain("s", "demo", "demo==1.0")
     assert [file.read_bytes() for file in files] == [b"alpha\n", b"beta\n"]
     kept = [path for path in sources.STORE.rglob("*") if path.is_file()]
     assert sorted(kept) == sorted(files)
-    sources.obtain("demo==1.0")
+    sources.obtain("s", "demo", "demo==1.0")
     assert index.served == 1
 
 
 def test_a_damaged_member_is_fetched_again(index):
-    file = sources.obtain("demo==1.0")[0]
+    file = sources.obtain("s", "demo", "demo==1.0")[0]
     file.write_bytes(b"damaged")
-    assert sources.obtain("demo==1.0")[0].read_bytes() == b"alpha\n"
+    assert sources.obtain("s", "demo", "demo==1.0")[0].read_bytes() == b"alpha\n"
     assert index.served == 2
 
 
 def test_wrong_archive_hash_stops_and_leaves_nothing(index):
     relocked(sha256="0" * 64)
     with pytest.raises(UserError, match=r"SHA-256 is .* the lock says 0000"):
-        sources.obtain("demo==1.0")
+        sources.obtain("s", "demo", "demo==1.0")
     assert not [path for path in sources.STORE.rglob("*") if path.is_file()]
 
 
 def test_wrong_member_hash_stops(index):
     relocked(members={"pkg/a.txt": "0" * 64})
     with pytest.raises(UserError, match=r"pkg/a\.txt: missing or changed"):
-        sources.obtain("demo==1.0")
+        sources.obtain("s", "demo", "demo==1.0")
 
 
 def test_no_network_is_one_clear_line(index, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")
     with pytest.raises(UserError, match=r"cannot fetch demo==1\.0: .*Check the network"):
-        sources.obtain("demo==1.0")
+        sources.obtain("s", "demo", "demo==1.0")
 
 
 def test_withdrawn_file_and_unknown_package(index):
     relocked(archive="demo-9.whl")
     with pytest.raises(UserError, match=r"no longer offers demo-9\.whl"):
-        sources.obtain("demo==1.0")
-    with pytest.raises(UserError, match="no entry 'other==1'"):
-        sources.obtain("other==1")
+        sources.obtain("s", "demo", "demo==1.0")
+    for asset, name in (("demo", "other==1"), ("other", "demo==1.0")):
+        with pytest.raises(UserError, match=f"no entry s.{asset} for '{name}'"):
+            sources.obtain("s", asset, name)
 
 
 def test_relock_hashes_what_the_globs_select(index):
@@ -145,6 +147,16 @@ def test_a_member_cannot_leave_its_folder(tmp_path):
 
 
 def test_copy_drops_the_common_folder_only(index, tmp_path):
-    download.copy(sources.obtain("demo==1.0"), tmp_path / "out")
+    download.copy(sources.obtain("s", "demo", "demo==1.0"), tmp_path / "out")
     found = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.txt")}
     assert found == {"a.txt", "sub/b.txt"}
+
+
+def test_a_member_whose_name_looks_like_a_pattern_is_found(index):
+    """a[1].txt is no match of itself as a glob."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("pkg/a[1].txt", b"bracket")
+    Path("brackets.whl").write_bytes(archive.getvalue())
+    found = sources._extract(Path("brackets.whl"), ["pkg/a[1].txt"], Path("out"), exact=True)
+    assert found == {"pkg/a[1].txt": sha(b"bracket")}

@@ -1,8 +1,5 @@
 """Items through the real lm-eval, on the tiny model."""
 
-import shutil
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -17,7 +14,6 @@ ITEMS = [{"id": n, "question": f"What is number {n}?", "choices": ["a cat", "bre
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(Path(__file__).parents[1] / "stages/tasks", "stages/tasks")
     with jsonl.writer("data/download/items/physics.jsonl") as write:
         for item in ITEMS:
             write(item)
@@ -34,8 +30,9 @@ def likelihood(network, tokenizer, question, choice):
 
 @pytest.mark.parametrize("metric", ["acc", "acc_norm"])
 def test_predictions_equal_an_independent_forward_pass(workspace, tiny_model, metric):
-    rows, _ = eval_reason.evaluate(tiny_model, {"physics": metric}, limit=8, batch=3, seed=1)
     network, tokenizer = weights.load(tiny_model)
+    rows = eval_reason.evaluate(network, tokenizer, eval_reason.TASKS / "desk", {"physics": metric},
+                                limit=8, batch=3, seed=1)
     assert len(rows) == 8
     assert [row["doc_id"] for row in rows] == sorted(row["doc_id"] for row in rows)
     for row in rows:
@@ -60,3 +57,12 @@ def test_the_choice_of_items_does_not_depend_on_file_order(tmp_path):
                       for position in eval_reason.choose_items(file, 5)})
     assert names[0] == names[1]
     assert len(names[0]) == 5
+
+
+def test_acc_norm_divides_by_the_characters_of_the_choice():
+    """The long choice wins by character, the short one by sum."""
+    sample = {"doc": {"id": 7, "choices": ["ab", "abcdefgh"], "gold": 1}, "filter": "none",
+              "filtered_resps": [(-2.0, False), (-4.0, False)], "acc": 0.0, "acc_norm": 1.0,
+              "doc_hash": "d" * 64, "prompt_hash": "p" * 64, "target_hash": "t" * 64}
+    assert eval_reason.item_row("x", "acc", "1", sample)["pred"] == 0
+    assert eval_reason.item_row("x", "acc_norm", "1", sample)["pred"] == 1

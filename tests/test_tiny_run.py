@@ -64,7 +64,13 @@ class Clone:
 def clone(tmp_path_factory):
     clone = Clone(tmp_path_factory.mktemp("tiny run") / "a clone")
     params = clone.folder / "params.yaml"
-    params.write_text(params.read_text().replace("scale: desk", "scale: tiny"))
+    params.write_text(params.read_text().replace("\nscale: desk", "\nscale: tiny")
+                      .replace("\nsuite: desk", "\nsuite: tiny"))
+    for name in ("significance.json", "metrics.json"):  # another run's evidence
+        file = clone.folder / "reports/desk/desk" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}")
+    clone.commit()
     clone.output = clone.dvc("repro")
     clone.commit()
     return clone
@@ -76,18 +82,48 @@ def test_every_stage_ran(clone):
                       "eval_mt", "eval_reason", "significance"}
 
 
+def test_another_runs_evidence_is_left_alone(clone):
+    for name in ("significance.json", "metrics.json"):
+        assert (clone.folder / "reports/desk/desk" / name).read_text() == "{}"
+
+
+@pytest.mark.parametrize(("file", "stages"), [
+    ("stages/model/layers.py", {"train_s1", "train_s2"}),
+    ("stages/report/exhibits.py", set()),
+    ("stages/statistics/closed_forms.py", {"significance"}),
+    ("stages/tasks/desk/physics.yaml", set()),
+    ("stages/training/sft.py", {"train_s1", "train_s2"})])
+def test_a_comment_reruns_only_what_uses_the_file(clone, file, stages):
+    before = (clone.folder / file).read_text()
+    (clone.folder / file).write_text(before + "# a comment\n")
+    status = json.loads(clone.dvc("status", "--json"))
+    (clone.folder / file).write_text(before)
+    assert set(status) == stages
+
+
+@pytest.mark.parametrize("change", [("threads: 2", "threads: 1"), ("device: cpu", "device: cuda")])
+def test_machine_settings_rerun_nothing(clone, change):
+    params = clone.folder / "params.yaml"
+    before = params.read_text()
+    assert change[0] in before
+    params.write_text(before.replace(*change))
+    status = json.loads(clone.dvc("status", "--json"))
+    params.write_text(before)
+    assert status == {}
+
+
 def test_nothing_is_left_to_do(clone):
     assert clone.ran(clone.dvc("repro")) == set()
 
 
 def test_every_row_is_accounted_for(clone):
-    for stage in ("format", "dedup", "langid", "qe/select"):
+    for stage in ("format", "dedup", "langid", "qe/score", "qe/select"):
         stats = json.loads((clone.folder / f"data/{stage}/stats.json").read_text())
         assert stats["seen"] == stats["kept"] + sum(stats["dropped"].values()), stage
 
 
 def test_significance_names_its_scale(clone):
-    report = json.loads((clone.folder / "reports/significance.json").read_text())
+    report = json.loads((clone.folder / "reports/tiny/tiny/significance.json").read_text())
     assert report["meta"]["scale"] == "tiny"
     assert {table["id"].split(".")[0] for table in report["tables"]} >= {
         "t1_reasoning", "t2_aggregate", "t3_translation"}
@@ -95,9 +131,9 @@ def test_significance_names_its_scale(clone):
 
 def test_the_report_is_written(clone):
     clone.call(sys.executable, "-m", "stages.report")
-    html = (clone.folder / "reports/report.html").read_text()
+    html = (clone.folder / "reports/tiny/tiny/report.html").read_text()
     assert "tiny" in html
-    assert (clone.folder / "reports/REPORT.md").is_file()
+    assert (clone.folder / "reports/tiny/tiny/REPORT.md").is_file()
 
 
 def test_another_top_reruns_only_what_depends_on_it(clone):
@@ -125,6 +161,18 @@ def test_an_impossible_choice_stops_before_any_work(clone):
     assert "done in" not in output  # no stage finished anything
     clone.call("git", "checkout", "--quiet", ".")
     clone.dvc("checkout", "--quiet")
+
+
+def test_an_impossible_choice_stops_an_empty_clone(tmp_path):
+    """Nothing is downloaded, nothing is in the cache, and still no stage does any work."""
+    clone = Clone(tmp_path / "empty")
+    params = clone.folder / "params.yaml"
+    params.write_text(params.read_text().replace("\n  top: 15", "\n  top: 27"))
+    output = clone.dvc("repro", ok=False)
+    assert "overlap or exceed the model: it has 30 layers" in output
+    assert "done in" not in output
+    assert not (clone.folder / "data/download").exists()
+    assert not (clone.folder / "data/archives").exists()
 
 
 def test_run_from_nothing_twice_gives_the_same_bytes(clone):

@@ -1,9 +1,10 @@
 """params.yaml, read as DVC reads it (YAML 1.2: ``1e-5`` is a number and ``no`` a word).
 
 The only module that knows the file. Stages ask for literal keys: ``get("layers.top")`` for the
-recipe and ``scaled("train.lr")`` for ``scales.<scale>.train.lr``; tests compare those keys with
-dvc.yaml. The first read checks the layer counts against the model's depth, as plain numbers, so
-that an impossible choice stops any stage before it works and no stage depends on the recipe.
+recipe, ``scaled("train.lr")`` for ``scales.<scale>.train.lr``, ``suite("eval_mt.batch")`` for
+``suites.<suite>.eval_mt.batch``; tests compare those keys with dvc.yaml. The first read checks the
+layer counts against the model's depth, as plain numbers: an impossible choice stops any stage
+before it works, and no stage depends on the recipe for it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from .errors import BAD_CONFIG, UserError
 
 FILE = Path("params.yaml")
+SHIPPED = Path(__file__).parents[1] / FILE  # only in an installed package: its defaults
 
 
 def impossible(bottom: int, top: int, skip: Sequence[int], depth: int) -> str | None:
@@ -43,9 +45,10 @@ def _load(path: Path, stamp: tuple[int, int]) -> dict[str, Any]:
         tree = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except YAMLError as error:
         raise UserError(f"{path}: {error}", BAD_CONFIG) from error
-    if tree["scale"] not in tree["scales"]:
-        raise UserError(f"{path}: scale: {tree['scale']!r} is not one of "
-                        f"{', '.join(tree['scales'])}", BAD_CONFIG)
+    for key, group in (("scale", "scales"), ("suite", "suites")):
+        if tree.get(key) not in tree.get(group, {}):
+            raise UserError(f"{path}: {key}: {tree.get(key)!r} is not one of "
+                            f"{', '.join(tree.get(group, {}))}", BAD_CONFIG)
     layers, model = tree["layers"], tree["scales"][tree["scale"]]["model"]
     if why := impossible(layers["bottom"], layers["top"], layers["skip"], model["depth"]):
         raise UserError(f"{path}: layers: {why} ({model['name']})", BAD_CONFIG)
@@ -53,7 +56,7 @@ def _load(path: Path, stamp: tuple[int, int]) -> dict[str, Any]:
 
 
 def _tree() -> dict[str, Any]:
-    path = FILE.resolve()
+    path = (FILE if FILE.is_file() else SHIPPED).resolve()
     if not path.is_file():
         raise UserError("params.yaml is not in this folder. Run from the root of the repository",
                         BAD_CONFIG)
@@ -74,3 +77,18 @@ def get(key: str) -> Any:
 def scaled(key: str) -> Any:
     """Return the value at ``scales.<scale>.<key>`` for the chosen scale."""
     return get(f"scales.{get('scale')}.{key}")
+
+
+def suite(key: str) -> Any:
+    """Return the value at ``suites.<suite>.<key>`` for the chosen suite."""
+    return get(f"suites.{get('suite')}.{key}")
+
+
+def system(name: str) -> dict[str, Any]:
+    """The description of a system (``systems.<name>``), the scale's system turn filled in."""
+    found = get("systems")
+    if name not in found:
+        raise UserError(f"params.yaml: systems has no {name!r}, only {', '.join(found)}",
+                        BAD_CONFIG)
+    turn = found[name]["system"]
+    return {**found[name], "system": scaled("model.system") if turn == "model" else turn}

@@ -11,8 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .prompts import INSTRUCTION, sha16
-from .weights import revision, sha256
+from ..common.hashes import file_sha256, text16
+from .prompts import INSTRUCTION
+from .weights import revision
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -21,21 +22,23 @@ PACKAGES = ("torch", "transformers", "sacrebleu", "lm-eval", "fasttext", "unbabe
 
 
 def signature(model: Path, tokenizer: PreTrainedTokenizerBase, prompts: list[str], seed: int,
-              decoding: str) -> dict[str, Any]:
-    """Identify a run of a model. ``prompts`` are rendered ones, hashed together."""
+              dtype: str, decoding: str) -> dict[str, Any]:
+    """Identify a run of a model. ``prompts`` are rendered ones, hashed together.
+
+    Device and threads belong to the machine: they are in the run's cost records, not here.
+    """
     return {
         "model": str(model), "revision": revision(model),
-        "tokenizer": sha16(tokenizer.backend_tokenizer.to_str()),  # type: ignore[attr-defined]
-        "template": sha16(str(tokenizer.chat_template) + INSTRUCTION),
-        "prompt": sha16("\0".join(prompts)), "decoding": decoding,
-        "dtype": "float32", "device": "cpu", "seed": seed,
+        "tokenizer": text16(tokenizer.backend_tokenizer.to_str()),  # type: ignore[attr-defined]
+        "template": text16(str(tokenizer.chat_template) + INSTRUCTION),
+        "prompt": text16("\0".join(prompts)), "decoding": decoding,
+        "dtype": dtype, "seed": seed,
         "versions": {"python": platform.python_version(),
                      **{package: version(package) for package in PACKAGES}}}
 
 
 def spbleu(folder: Path, label: str) -> dict[str, Any]:
-    """Name the sentencepiece model that tokenises for spBLEU. Only sacrebleu's own FLORES-101
-    model may be labelled flores101; anything else is a stand-in and says so."""
+    """Name the sentencepiece model that tokenises for spBLEU, and its hash: `significance` lets
+    only the FLORES-101 model itself carry that label."""
     [file] = sorted(folder.glob("*.model"))
-    return {"model": str(file), "label": label, "sha256": sha256(file),
-            "is_flores101": label == "flores101"}
+    return {"model": str(file), "label": label, "sha256": file_sha256(file)}

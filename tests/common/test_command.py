@@ -52,7 +52,8 @@ def test_the_cost_of_a_run_is_written_down(tmp_path):
 def test_a_stage_dies_with_its_parent(tmp_path):
     """`dvc repro` killed: the stage must not go on writing."""
     body = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
-    script = f"from stages.common import command\ndef main():\n    {body}\ncommand.run_stage(main)\n"
+    script = (f"from stages.common import command\ndef main():\n    {body}\n"
+              "command.run_stage(main)\n")
     parent = subprocess.Popen([sys.executable, "-c", (
         "import subprocess, sys\n"
         f"subprocess.run([sys.executable, '-c', {script!r}])")], cwd=tmp_path, text=True,

@@ -9,6 +9,7 @@ from stages.common.errors import UserError
 
 TEXT = """
 scale: small
+suite: quick
 layers:
   bottom: 1
   top: 2
@@ -17,8 +18,14 @@ lr: 1e-5
 country: no
 scales:
   small:
-    model: {name: Toy, depth: 4}
+    model: {name: Toy, depth: 4, system: You are helpful}
     train: {lr: 2e-05}
+suites:
+  quick:
+    eval_mt: {batch: 3}
+systems:
+  a: {weights: w, system: ""}
+  b: {weights: w, system: model}
 """
 
 
@@ -33,11 +40,21 @@ def test_yaml_1_2_types(file):
     assert params.get("lr") == 1e-5
     assert params.get("country") == "no"
     assert params.scaled("train.lr") == 2e-5
+    assert params.suite("eval_mt.batch") == 3
+
+
+def test_a_system_is_its_description_with_the_turn_filled_in(file):
+    assert params.system("a")["system"] == ""
+    assert params.system("b") == {"weights": "w", "system": "You are helpful"}
+    with pytest.raises(UserError, match="systems has no 'c', only a, b"):
+        params.system("c")
 
 
 @pytest.mark.parametrize(("change", "message"), [
     (("top: 2", "top: 4"), "overlap or exceed the model: it has 4 layers.*Toy"),
     (("scale: small", "scale: huge"), "'huge' is not one of small"),
+    (("suite: quick", "suite: slow"), "'slow' is not one of quick"),
+    (("suite: quick\n", ""), "suite: None is not one of quick"),
     (("lr: 1e-5", "lr: [1"), "params.yaml"),
 ])
 def test_an_impossible_file_stops_before_any_work(file, change, message):

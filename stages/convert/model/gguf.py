@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..common.errors import UserError
+from ...common.errors import UserError
 
 PROBE = "The capital of France is"
 END_OF_TURN = "<|im_end|>"

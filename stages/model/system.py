@@ -1,0 +1,24 @@
+"""A system as ``params.yaml: systems`` describes it, made ready to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import weights
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+FOLDERS = ("base", "parent", "weights")  # what dvc.yaml lists as dependencies of a system
+
+
+def load(system: dict[str, Any], device: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Return model (evaluation mode, on ``device``) and tokenizer of a described system.
+
+    Raises UserError if its weights rest on a folder that the description does not name: DVC
+    would not know that the result depends on it.
+    """
+    network, tokenizer = weights.load(Path(system["weights"]), system["dtype"],
+                                      [Path(system[key]) for key in FOLDERS])
+    return network.to(device), tokenizer  # type: ignore[arg-type]
