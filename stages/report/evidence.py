@@ -29,7 +29,7 @@ STEPS = {"format": "data/format", "dedup": "data/dedup", "langid": "data/langid"
          "qe score": "data/qe/score", "qe select": "data/qe/select"}
 SYSTEMS = {"base": "base", "base_fewshot": "base, few-shot", "s1": "stage 1 only",
            "xplus": "xplus"}
-FUNNEL = ("seen", "kept", "dropped", "by_lang", "test")  # shown in tables of all steps
+FUNNEL = ("seen", "kept", "dropped", "by_lang", "train", "test")  # shown in tables of all steps
 EXAMPLES = 4  # per direction
 OTHERS = 4  # columns of a confusion table beyond its rows
 FLAGS = {"empty": "no answer", "copy": "copies the source", "off_target": "wrong language",
