@@ -8,7 +8,6 @@ import json
 import tarfile
 import threading
 import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -150,13 +149,3 @@ def test_copy_drops_the_common_folder_only(index, tmp_path):
     download.copy(sources.obtain("s", "demo", "demo==1.0"), tmp_path / "out")
     found = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.txt")}
     assert found == {"a.txt", "sub/b.txt"}
-
-
-def test_a_member_whose_name_looks_like_a_pattern_is_found(index):
-    """a[1].txt is no match of itself as a glob."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("pkg/a[1].txt", b"bracket")
-    Path("brackets.whl").write_bytes(archive.getvalue())
-    found = sources._extract(Path("brackets.whl"), ["pkg/a[1].txt"], Path("out"), exact=True)
-    assert found == {"pkg/a[1].txt": sha(b"bracket")}

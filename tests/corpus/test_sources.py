@@ -26,9 +26,10 @@ def test_obtain_extracts_a_member_with_brackets(tmp_path, monkeypatch):
         file.writestr("a1.txt", "not locked")
     monkeypatch.setattr(sources, "fetch_archive", lambda *_: tmp_path / "demo.whl")
     (tmp_path / "member").write_text("text")
-    sources.jsonl.write_json(sources.LOCK, {"demo==1": {
-        "archive": "demo.whl", "sha256": sources._sha256(tmp_path / "demo.whl"),
-        "members": {"a[1].txt": sources._sha256(tmp_path / "member")}}})
-    [file] = sources.obtain("demo==1")
+    sources.jsonl.write_json(sources.LOCK, {"s": {"demo": {
+        "source": "demo==1", "archive": "demo.whl",
+        "sha256": sources.file_sha256(tmp_path / "demo.whl"),
+        "members": {"a[1].txt": sources.file_sha256(tmp_path / "member")}}}})
+    [file] = sources.obtain("s", "demo", "demo==1")
     assert file.read_text() == "text"
     assert not (file.parent / "a1.txt").exists()
