@@ -13,7 +13,8 @@ from stages import significance
 from stages.common import jsonl
 from stages.common.errors import UserError
 from stages.report import __main__ as report
-from tests.statistics.result_files import (
+from stages.statistics import analysis
+from tests.rows.result_files import (
     SETTINGS,
     change,
     items,
@@ -53,7 +54,7 @@ MT, TASKS, WHOLE = ("t3_translation.xplus-base.chrf++", "t1_reasoning.xplus-base
 
 
 def test_a_clear_gain_is_better_and_a_level_task_is_not(folders):
-    model = significance.model(*folders, SETTINGS)
+    model = analysis.model(*folders, SETTINGS)
     gain = row(model, MT, "direction", "swh_Latn-eng_Latn")
     assert gain["verdict"] == "better"
     assert gain["delta"] == pytest.approx(gain["system"] - gain["baseline"])
@@ -68,7 +69,7 @@ def test_a_literal_task(tmp_path):
     """8 items: the system gains 3 and loses 1, so exact McNemar p = 2 (1 + 4) / 16."""
     base, xplus = [1, 1, 0, 0, 0, 0, 1, 0], [0, 1, 1, 1, 1, 0, 1, 0]
     mt = segments(0.5, 1)
-    model = significance.model(*run(tmp_path, mt, mt, items(base), items(xplus)), SETTINGS)
+    model = analysis.model(*run(tmp_path, mt, mt, items(base), items(xplus)), SETTINGS)
     found = row(model, TASKS, "task", "physics@1.0")
     assert (found["baseline"], found["system"], found["delta"]) == (37.5, 62.5, 25.0)
     assert (found["b"], found["c"], found["test"]) == (3, 1, "McNemar")
@@ -78,7 +79,7 @@ def test_a_literal_task(tmp_path):
 
 def test_identical_systems_are_never_different(tmp_path):
     mt, answers = segments(0.4, 1, BOTH), items(scores(1, 0.5))
-    model = significance.model(*run(tmp_path, mt, mt, answers, answers), SETTINGS)
+    model = analysis.model(*run(tmp_path, mt, mt, answers, answers), SETTINGS)
     for found in tables(model)[MT]:
         assert (found["delta"], found["p"], found["ci"]) == (0, 1, [0, 0])
         assert found["verdict"] == "n/a (identical outputs)"
@@ -89,8 +90,8 @@ def test_identical_systems_are_never_different(tmp_path):
 
 
 def test_swapping_the_systems_turns_the_difference_and_keeps_p(folders):
-    ahead = significance.model(*folders, SETTINGS)
-    back = significance.model(*folders, SETTINGS | {"contrasts": [["base", "xplus"]]})
+    ahead = analysis.model(*folders, SETTINGS)
+    back = analysis.model(*folders, SETTINGS | {"contrasts": [["base", "xplus"]]})
     for kind, key in (("t3_translation.{}.chrf++", "direction"), ("t1_reasoning.{}", "task"),
                       ("t2_aggregate.{}", "aggregate")):
         pairs = zip(tables(ahead)[kind.format("xplus-base")],
@@ -103,21 +104,21 @@ def test_swapping_the_systems_turns_the_difference_and_keeps_p(folders):
 
 
 def test_the_order_of_rows_does_not_matter(folders):
-    before = significance.model(*folders, SETTINGS)
+    before = analysis.model(*folders, SETTINGS)
     files = [file for folder in folders for file in sorted(folder.glob("*/*.jsonl"))]
     for n, file in enumerate(files):
         change(file, random.Random(n).shuffle)
-    assert significance.model(*folders, SETTINGS) == before
+    assert analysis.model(*folders, SETTINGS) == before
 
 
 def test_a_further_direction_or_task_changes_no_other_number(folders):
-    before = significance.model(*folders, SETTINGS)
+    before = analysis.model(*folders, SETTINGS)
     for n, name in enumerate(("base", "xplus")):
         more = segments(0.3, n, ["spa_Latn-eng_Latn"])
         change(folders[0] / name / "segments.jsonl", lambda rows, more=more: rows.extend(more))
         old = list(jsonl.read(folders[1] / name / "items.jsonl"))
         write(folders[1] / name, "items.jsonl", old + items(scores(n + 9, 0.3, 50), "extra"))
-    after = significance.model(*folders, SETTINGS)
+    after = analysis.model(*folders, SETTINGS)
     family = ("p_holm", "verdict")  # a larger family corrects more
     for table, key, names in ((MT, "direction", BOTH), (TASKS, "task", ("physics@1.0",))):
         for name in names:
@@ -132,9 +133,9 @@ def test_copies_of_a_question_are_one_question(tmp_path):
     sides = [items([score for score in scores(seed, 0.5, 30) for _ in range(11)], clusters=names)
              for seed in (1, 2)]
     mt = segments(0.4, 1)
-    many = row(significance.model(*run(tmp_path / "many", mt, mt, *sides), SETTINGS), TASKS,
+    many = row(analysis.model(*run(tmp_path / "many", mt, mt, *sides), SETTINGS), TASKS,
                "task", "physics@1.0")
-    once = row(significance.model(*run(tmp_path / "once", mt, mt, *(
+    once = row(analysis.model(*run(tmp_path / "once", mt, mt, *(
         items(scores(seed, 0.5, 30)) for seed in (1, 2))), SETTINGS), TASKS, "task", "physics@1.0")
     assert (many["n"], many["clusters"], many["test"]) == (330, 30, "sign flips")
     assert many["delta"] == pytest.approx(once["delta"])
@@ -146,14 +147,14 @@ def test_samples_of_an_item_are_averaged(tmp_path):
     mt = segments(0.4, 1)
     sides = [[item for n in range(3) for item in items(scores(seed + n, 0.5), sample=n)]
              for seed in (1, 11)]
-    found = row(significance.model(*run(tmp_path, mt, mt, *sides), SETTINGS), TASKS,
+    found = row(analysis.model(*run(tmp_path, mt, mt, *sides), SETTINGS), TASKS,
                 "task", "physics@1.0")
     assert (found["n"], found["samples"], found["test"]) == (120, 3, "sign flips")
 
 
 def test_sentences_that_share_a_document_get_a_second_interval(tmp_path):
     sides = [segments(loss, seed, per_document=8) for loss, seed in ((0.5, 1), (0.2, 2))]
-    found = row(significance.model(*run(tmp_path, *sides), SETTINGS), MT, "direction",
+    found = row(analysis.model(*run(tmp_path, *sides), SETTINGS), MT, "direction",
                 "swh_Latn-eng_Latn")
     assert (found["n"], found["documents"]) == (40, 5)
     assert found["ci_documents"] is not None
@@ -164,7 +165,7 @@ def test_neural_scores_come_along(folders):
     for name, shift in (("base", 0.0), ("xplus", 0.1)):
         change(folders[0] / name / "segments.jsonl", lambda rows, shift=shift: [
             row.update(scores={"comet22": 0.5 + shift}) for row in rows])
-    model = significance.model(*folders, SETTINGS)
+    model = analysis.model(*folders, SETTINGS)
     found = row(model, "t3_translation.xplus-base.comet22", "direction", "swh_Latn-eng_Latn")
     assert (found["baseline"], found["system"]) == (pytest.approx(50), pytest.approx(60))
     assert found["agree"] == "yes"
@@ -254,7 +255,7 @@ def test_a_task_of_one_cluster_is_not_tested(tmp_path, monkeypatch):
 @pytest.mark.parametrize("item", [items([1.0]), items([0.5])])
 def test_a_single_item_is_not_tested(tmp_path, item):
     mt = segments(0.4, 1)
-    model = significance.model(*run(tmp_path, mt, mt, item, items([0.0])), SETTINGS)
+    model = analysis.model(*run(tmp_path, mt, mt, item, items([0.0])), SETTINGS)
     assert row(model, TASKS, "task", "physics@1.0")["verdict"].startswith("n/a (one cluster")
     json.dumps(model, allow_nan=False)
 
@@ -271,7 +272,7 @@ def comparator(folders, **meta) -> None:
 
 def test_a_comparator_may_have_a_tokenizer_and_template_of_its_own(folders):
     comparator(folders, comparator=True)
-    model = significance.model(*folders, SETTINGS)
+    model = analysis.model(*folders, SETTINGS)
     assert {found["prompts"] for found in tables(model)["t4_pairing"]} == {
         "own tokenizer and template"}
     for file, field in ((folders[0] / "xplus/segments.jsonl", "ref_hash"),
@@ -280,14 +281,14 @@ def test_a_comparator_may_have_a_tokenizer_and_template_of_its_own(folders):
         before = file.read_text()
         change(file, edit(field, "other"))
         with pytest.raises(UserError, match=f"{field} differs"):
-            significance.model(*folders, SETTINGS)
+            analysis.model(*folders, SETTINGS)
         file.write_text(before)
 
 
 def test_nobody_else_may(folders):
     comparator(folders, comparator=False)
     with pytest.raises(UserError, match=r"signature\.tokenizer differs"):
-        significance.model(*folders, SETTINGS)
+        analysis.model(*folders, SETTINGS)
 
 
 def test_only_the_contrasts_of_a_comparator_are_excused(folders):
@@ -295,9 +296,9 @@ def test_only_the_contrasts_of_a_comparator_are_excused(folders):
     comparator(folders, comparator=True)
     write(folders[0] / "odd", "segments.jsonl", segments(0.3, 3, BOTH),
           signature={"tokenizer": "z" * 16, "template": "c" * 16})
-    significance.model(*folders, SETTINGS | {"contrasts": [["xplus", "base"], ["xplus", "odd"]]})
+    analysis.model(*folders, SETTINGS | {"contrasts": [["xplus", "base"], ["xplus", "odd"]]})
     with pytest.raises(UserError, match=r"signature\.tokenizer differs.*odd.*base"):
-        significance.model(*folders, SETTINGS | {
+        analysis.model(*folders, SETTINGS | {
             "contrasts": [["xplus", "base"], ["odd", "base"]]})
 
 
@@ -325,7 +326,7 @@ def test_rows_that_do_not_pair_are_refused(folders, kind, spoil, message):
     file = {"mt": folders[0] / "xplus/segments.jsonl", "reason": folders[1] / "xplus/items.jsonl"}
     change(file[kind], spoil)
     with pytest.raises((UserError, jsonl.BadLine), match=message):
-        significance.model(*folders, SETTINGS)
+        analysis.model(*folders, SETTINGS)
 
 
 @pytest.mark.parametrize(("kind", "spoil", "message"), [
@@ -340,12 +341,12 @@ def test_runs_under_other_conditions_are_refused(folders, kind, spoil, message):
     file = folders[kind == "reason"] / "xplus/meta.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | spoil))
     with pytest.raises(UserError, match=message):
-        significance.model(*folders, SETTINGS)
+        analysis.model(*folders, SETTINGS)
 
 
 def test_a_missing_system_is_named(folders):
     with pytest.raises(UserError, match=r"s1/segments.jsonl is not there. Run the eval"):
-        significance.model(*folders, SETTINGS | {"contrasts": [["s1", "base"]]})
+        analysis.model(*folders, SETTINGS | {"contrasts": [["s1", "base"]]})
 
 
 def test_a_refusal_writes_nothing_and_exits_with_65(folders, tmp_path, monkeypatch, capsys):
@@ -400,7 +401,7 @@ def test_a_strange_row_is_refused_with_its_file_and_place(folders, kind, spoil, 
         change({"mt": folders[0] / name / "segments.jsonl",
                 "reason": folders[1] / name / "items.jsonl"}[kind], spoil)
     with pytest.raises(UserError, match=message) as caught:
-        significance.model(*folders, QUICK)
+        analysis.model(*folders, QUICK)
     assert "\n" not in str(caught.value)
 
 
@@ -421,7 +422,7 @@ def test_a_strange_meta_is_refused_with_its_field(folders, kind, spoil, message)
         file = folders[kind == "reason"] / name / "meta.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | spoil))
     with pytest.raises(UserError, match=message) as caught:
-        significance.model(*folders, QUICK)
+        analysis.model(*folders, QUICK)
     assert "\n" not in str(caught.value)
 
 
@@ -433,7 +434,7 @@ def test_a_meta_that_is_no_object_is_refused(folders, text):
         before = file.read_text()
         file.write_text(text, encoding="latin-1")
         with pytest.raises(UserError, match=r"xplus/meta\.json: not a JSON object"):
-            significance.model(*folders, QUICK)
+            analysis.model(*folders, QUICK)
         file.write_text(before)
 
 
@@ -447,12 +448,12 @@ def test_a_meta_that_is_no_object_is_refused(folders, text):
     ([["xplus", "who"]], r"who/segments\.jsonl is not there")])
 def test_strange_contrasts_are_refused(folders, contrasts, message):
     with pytest.raises(UserError, match=message):
-        significance.model(*folders, QUICK | {"contrasts": contrasts})
+        analysis.model(*folders, QUICK | {"contrasts": contrasts})
 
 
 def test_a_primary_metric_that_is_not_computed_is_refused(folders):
     with pytest.raises(UserError, match="primary_metric 'comet22' is not among the metrics chrf"):
-        significance.model(*folders, QUICK | {"primary_metric": "comet22"})
+        analysis.model(*folders, QUICK | {"primary_metric": "comet22"})
 
 
 VALUES = st.recursive(
@@ -487,7 +488,7 @@ def test_any_value_is_taken_or_refused(tmp_path_factory, data):
     rewrite(folders, kind, lambda one: one.update({in_row: value} if which else {}),
             lambda meta: meta.update({} if which else {in_meta: value}))
     try:
-        found = significance.model(*folders, QUICK)
+        found = analysis.model(*folders, QUICK)
     except UserError as error:
         assert "\n" not in str(error)
     else:

@@ -7,7 +7,6 @@ number per resample and row of a table is kept.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -17,16 +16,6 @@ from scipy import stats
 Array = NDArray[np.float64]
 CELLS = 1 << 20  # entries of one chunk of weights: 8 MiB
 TIE = 1e-9  # differences this close count as equal: rounding must not break a tie
-
-
-def generator(seed: int, *key: str) -> np.random.Generator:
-    """A random generator that depends on the seed and on a name, and on nothing else.
-
-    Rows draw from generators named after what they resample, so that adding a row to a table
-    leaves the numbers of all others as they were, and the same units are drawn for each system.
-    """
-    digest = hashlib.sha256("\0".join(key).encode()).digest()
-    return np.random.default_rng([seed, *np.frombuffer(digest, dtype="<u4")[:4].tolist()])
 
 
 def chunks(resamples: int, units: int) -> Iterator[int]:

@@ -17,9 +17,9 @@ import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
 
-from stages.statistics import lexical
+from stages.rows import lexical
 from stages.statistics.resampling import bootstrap_weights, collect
-from stages.statistics.translations import scorer
+from stages.statistics.translation.compare import scorer
 
 SEGMENTS, SYSTEMS, RESAMPLES, SEED = 1012, 10, 1000, 12345
 VOCABULARY, REPEATS = 3000, 5

@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.statistics import answers, closed_forms, lexical, translations
-from stages.statistics.pairing import Results
-from stages.statistics.segment_statistics import FLAGS, Corpus, Metric
-from stages.statistics.translations import Group
-from tests.statistics.result_files import SETTINGS
+from stages.rows import lexical
+from stages.rows.pairing import Results
+from stages.rows.segments import FLAGS, Corpus, Metric
+from stages.statistics import closed_forms
+from stages.statistics.reasoning import compare as answers
+from stages.statistics.translation import compare as translations
+from stages.statistics.translation.compare import Group
+from tests.rows.result_files import SETTINGS
 
 SETS = 2000
 META = {"tasks": {name: {"chance": 0.25, "multilingual": False}

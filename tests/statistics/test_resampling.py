@@ -10,7 +10,6 @@ from stages.statistics import resampling
 from stages.statistics.resampling import (
     bootstrap_weights,
     collect,
-    generator,
     percentile_interval,
     swap_weights,
     two_sided_p,
@@ -31,12 +30,6 @@ def test_draws_are_those_of_choice():
     drawn = np.random.default_rng(3).choice(7, size=(4, 7), replace=True)
     [weights] = bootstrap_weights(7, 4, np.random.default_rng(3))
     assert np.array_equal(weights, [np.bincount(row, minlength=7) for row in drawn])
-
-
-def test_one_seed_repeats_and_names_separate():
-    draws = [generator(1, "task", name).random() for name in ("a", "a", "b")]
-    assert draws[0] == draws[1] != draws[2]
-    assert generator(0, "a").random() != generator(1, "a").random()
 
 
 def test_identical_systems_have_p_one_and_p_is_never_zero():

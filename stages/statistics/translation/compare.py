@@ -1,6 +1,6 @@
 """Compare systems on one test set: corpus metrics, resampled over sentence ids.
 
-in   a ``Corpus`` (see ``segment_statistics``) and the significance settings
+in   a ``Corpus`` (see ``rows.segments``) and the significance settings
 out  rows of the translation and floor tables, raw and unrounded; scores are 0-100
 
 An id stands for one sentence in all its translations, so an id is drawn with all directions and
@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from . import closed_forms, lexical, resampling, tables
-from .lexical import Array
-from .pairing import COPY, FLAGS, SHUFFLED
-from .resampling import collect
-from .segment_statistics import Corpus, Metric
+from ...rows import lexical, seeded
+from ...rows.lexical import Array
+from ...rows.pairing import COPY, FLAGS, SHUFFLED
+from ...rows.segments import Corpus, Metric
+from .. import closed_forms, resampling, tables
+from ..resampling import collect
 
 Row = dict[str, Any]
 Settings = dict[str, Any]
@@ -100,7 +101,7 @@ def bootstrap(data: Corpus, metric: Metric, rows: Sequence[Group], settings: Set
         table = pool(data.statistics[metric.name][:, :, kept], units)
         count = table.shape[2]
         draws = collect(resampling.bootstrap_weights(
-            count, settings["resamples"], resampling.generator(settings["seed"], "bootstrap", key)),
+            count, settings["resamples"], seeded.generator(settings["seed"], "bootstrap", key)),
             scorer(table, metric.score))
         found |= {row.name: (draws[..., row.directions].mean(-1), count) for row in members}
     return {row.name: found[row.name] for row in rows}
@@ -126,7 +127,7 @@ def randomisation_p(data: Corpus, metric: Metric, rows: Sequence[Group], pair: t
 
         draws = collect(resampling.swap_weights(
             table.shape[2], settings["ar_trials"],
-            resampling.generator(settings["seed"], "swaps", key)), differences)
+            seeded.generator(settings["seed"], "swaps", key)), differences)
         observed = metric.score(totals[0]) - metric.score(totals[1])
         for row in members:
             found[row.name] = float(resampling.two_sided_p(

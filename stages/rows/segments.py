@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import BAD_CONFIG, UserError
-from . import lexical, resampling
+from . import lexical, seeded
 from .lexical import Array
 from .pairing import COPY, FLAGS, PLAIN, REDO, Results
 
@@ -108,7 +108,7 @@ def corpus(results: Sequence[Results], metrics: Sequence[str], seed: int) -> Cor
         mine = [key for key in keys if key[0] == direction]
         at = np.array([place[key[1]] for key in mine])
         present[d, at] = 1
-        orders = [resampling.generator(seed, "shuffle", direction, str(k)).permutation(len(mine))
+        orders = [seeded.generator(seed, "shuffle", direction, str(k)).permutation(len(mine))
                   for k in range(SHUFFLES)]
         for metric, _, prepare, statistics in strings:
             references = prepare([keys[key]["ref"] for key in mine])

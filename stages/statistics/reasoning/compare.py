@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import closed_forms, resampling
-from .closed_forms import combine, interquartile_mean
-from .pairing import Results
-from .resampling import Array, collect
+from ...rows import seeded
+from ...rows.pairing import Results
+from .. import closed_forms, resampling
+from ..closed_forms import combine, interquartile_mean
+from ..resampling import Array, collect
 
 Row = dict[str, Any]
 Settings = dict[str, Any]
@@ -83,10 +84,10 @@ def resample(scores: Scores, key: tuple[str, ...], settings: Settings) -> tuple[
 
     draws = collect(resampling.bootstrap_weights(
         len(difference), settings["resamples"],
-        resampling.generator(settings["seed"], "bootstrap", *key)), mean)
+        seeded.generator(settings["seed"], "bootstrap", *key)), mean)
     flips = collect(resampling.swap_weights(
         len(difference), settings["ar_trials"],
-        resampling.generator(settings["seed"], "flips", *key)), flipped)
+        seeded.generator(settings["seed"], "flips", *key)), flipped)
     return draws, flips
 
 

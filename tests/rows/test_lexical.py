@@ -11,9 +11,9 @@ from stages.common import jsonl
 from stages.common.errors import UserError
 from stages.common.hashes import file_sha256
 from stages.convert.encoder import tiny
-from stages.statistics import lexical
+from stages.rows import lexical
 from stages.statistics.resampling import bootstrap_weights, collect, swap_weights, two_sided_p
-from stages.statistics.translations import scorer
+from stages.statistics.translation.compare import scorer
 
 
 @pytest.fixture(scope="module")

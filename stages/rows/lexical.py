@@ -170,7 +170,7 @@ def bleu_signature(label: str, sha256: str) -> str:
     if label == "flores101" and sha256 not in FLORES101_SHA256:
         raise UserError(f"spBLEU tokenizer flores101: its SHA-256 {sha256} is not known to be that "
                         "of the FLORES-101 sentencepiece model. If the file is the official one, "
-                        "put its SHA-256 there: FLORES101_SHA256 in stages/statistics/lexical.py; "
+                        "put its SHA-256 there: FLORES101_SHA256 in stages/rows/lexical.py; "
                         "else correct `spbleu` in meta.json")
     return (f"nrefs:1|case:mixed|eff:no|tok:{label}|smooth:exp|"
             f"version:{sacrebleu.__version__}")
