@@ -1,7 +1,10 @@
-"""Fetch or build one asset: model, encoder, spm, lid, train, test or items.
+"""Fetch or build one asset of a scale (model, encoder, spm, lid, train, test) or of a suite.
 
 in     data/sources.lock   what may be fetched, with the SHA-256 of every file kept
        params scales.<scale>.download.<asset>   {source, convert, ...}
+       params suites.<suite>.download.<asset>   the same for "suite.<asset>": test, items or
+                           calibration; a source without files is an empty folder
+       LLAMAX2_MIRROR      (environment) a folder <host>/<path> that is asked before the network
 out    the asset's folder, complete and verified, in the form its readers use
 paper  sec. 3 names NLLB and OPUS-100, Qwen3-8B/14B and FLORES-101; the scale desk uses what
        package registries hold (README, "What is ours").
@@ -13,6 +16,7 @@ its vocabulary to a sentencepiece model, BIG-bench files to one JSONL per task.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -20,15 +24,18 @@ from typing import Any
 
 from .common import jsonl, params
 from .common.command import run_stage
-from .common.errors import UserError
-from .corpus import sources
+from .common.errors import BAD_CONFIG, UserError
+from .corpus.sources import lock
+
+Files = dict[str, Path]  # name in the source, verified file
 
 
-def copy(files: list[Path], out: Path) -> None:
+def copy(files: Files, out: Path) -> None:
     """Lay the members side by side below ``out``, in their folders but for the common one."""
-    root = Path(os.path.commonpath([file.parent for file in files]))
-    for file in files:
-        target = out / file.relative_to(root)
+    folders = [Path(name).parent for name in files]
+    root = os.path.commonpath(folders) if folders else ""
+    for name, file in files.items():
+        target = out / Path(name).relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
 
@@ -39,15 +46,16 @@ def labelled(files: list[Path]) -> list[tuple[str, str]]:
             for key, text in sorted(row.items()) if key != "id"]
 
 
-def build(how: str, files: list[Path], out: Path, asset: dict[str, Any]) -> None:
-    """Turn verified source files into the asset folder. ``how`` is the asset's ``convert``.
+def build(named: Files, out: Path, asset: dict[str, Any]) -> None:
+    """Turn verified source files into the asset folder, as the asset's ``convert`` says.
 
     Each case imports what it needs and nothing else: dvc.yaml lists for an asset the conversions
     that it uses, so that an edit of one reruns no other asset.
     """
-    match how:
+    files = list(named.values())
+    match how := asset["convert"]:
         case "copy":
-            copy(files, out)
+            copy(named, out)
         case "gguf":
             from .convert.model.gguf import gguf_to_safetensors
 
@@ -64,6 +72,10 @@ def build(how: str, files: list[Path], out: Path, asset: dict[str, Any]) -> None
             from .convert.items.bigbench import prepare
 
             prepare(files, out, asset["shuffle_seed"])
+        case "standard":
+            from .convert.items.standard import prepare as prepare_standard
+
+            prepare_standard(named, out, asset["sets"])
         case "tiny_model":
             from .convert.model.tiny import qwen3
 
@@ -86,22 +98,34 @@ def build(how: str, files: list[Path], out: Path, asset: dict[str, Any]) -> None
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("asset", nargs="?", help="a key of scales.<scale>.download")
+    parser.add_argument("asset", nargs="?",
+                        help="a key of scales.<scale>.download, or suite.<key> of "
+                             "suites.<suite>.download")
     parser.add_argument("out", nargs="?", type=Path, help="folder to fill, replaced if there")
     parser.add_argument("--relock", action="store_true",
-                        help="fetch every source, hash it anew and rewrite data/sources.lock")
+                        help="hash every source anew and rewrite data/sources.lock; of addresses, "
+                             "those without a hash")
     args = parser.parse_args(argv)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # a retry is no news, its end is
     if args.relock:
-        sources.relock()
+        lock.relock()
         return
     if args.out is None:
         parser.error("an asset and a folder are needed (or --relock)")
-    asset = params.scaled("download")[args.asset]
-    files = sources.obtain(params.get("scale"), args.asset, asset["source"])
+    name = args.asset.removeprefix("suite.")
+    if name == args.asset:
+        assets, place = params.scaled("download"), params.get("scale")
+    else:
+        assets, place = params.suite("download"), f"suites.{params.get('suite')}"
+    if name not in assets:
+        raise UserError(f"params.yaml: no asset {name!r} there, only {', '.join(assets)}",
+                        BAD_CONFIG)
+    asset = assets[name]
+    files = lock.obtain(f"{place}.{name}", asset["source"])
     part = args.out.with_name(args.out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    build(asset["convert"], files, part, asset)
+    build(files, part, asset)
     shutil.rmtree(args.out, ignore_errors=True)
     part.rename(args.out)
 

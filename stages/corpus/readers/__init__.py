@@ -11,18 +11,17 @@ records it, and a file that is unusable as a whole raises UserError.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 from ...common.errors import BAD_CONFIG, UserError
-from . import chromium_pak, kolibri_json, parallel_jsonl
+from . import chromium_pak, kolibri_json, lines, mafand, ntrex, parallel_jsonl, tmx, tsv
+from .message import Bad, Message
 
-Bad = Callable[[str, str], None]  # (place, reason)
-Message = tuple[str, str, str]  # key, document, text
 READERS: dict[str, ModuleType] = {
     module.__name__.rsplit(".", 1)[-1]: module
-    for module in (chromium_pak, kolibri_json, parallel_jsonl)}
+    for module in (chromium_pak, kolibri_json, lines, mafand, ntrex, parallel_jsonl, tmx, tsv)}
 
 
 def read(reader: str, folder: Path, language: str, bad: Bad) -> Iterator[Message]:

@@ -24,7 +24,7 @@ from ...common.errors import UserError
 from ..cleaning import unmarked
 
 if TYPE_CHECKING:
-    from . import Bad, Message
+    from .message import Bad, Message
 
 HEADER, ENTRY = struct.Struct("<IB3xHH"), struct.Struct("<HI")
 ACCELERATOR = re.compile(r"(?<![A-Z])&(?=\w)")  # "Copy &image", "p&icha"; not "AT&T"
@@ -41,7 +41,11 @@ def without_accelerators(text: str) -> str:
 
 def read(folder: Path, language: str, bad: Bad) -> Iterator[Message]:
     """Yield ("<id>", "chromium", text) of one locale. See the package docstring."""
-    file = folder / f"{languages.get(language).chromium}.pak"
+    locale = languages.get(language).chromium
+    if not locale:
+        raise UserError(f"Chromium has no strings in {language}. Choose another language, or add "
+                        "its locale to stages/common/languages.py and data/sources.lock")
+    file = folder / f"{locale}.pak"
     data = file.read_bytes()
     if len(data) < HEADER.size:
         raise UserError(f"{file}: {len(data)} bytes are no data pack. Delete data/download/train "

@@ -11,7 +11,7 @@ from ...common import languages
 from ...common.errors import UserError
 
 if TYPE_CHECKING:
-    from . import Bad, Message
+    from .message import Bad, Message
 
 
 def read(folder: Path, language: str, bad: Bad) -> Iterator[Message]:

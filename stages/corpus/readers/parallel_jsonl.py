@@ -10,7 +10,7 @@ from ...common import jsonl
 from ...common.errors import UserError
 
 if TYPE_CHECKING:
-    from . import Bad, Message
+    from .message import Bad, Message
 
 
 def read(folder: Path, language: str, bad: Bad) -> Iterator[Message]:
