@@ -3,8 +3,9 @@
 in     data/eval_mt/<system>/{segments.jsonl,meta.json}
        data/eval_reason/<system>/{items.jsonl,meta.json}
        params.yaml: significance   contrasts, margins, resamples: fixed before results
-       params.yaml: suites.<suite> metrics, margin of equivalence, what the suite can show
-out    significance.json           the data model
+       params.yaml: suites.<suite> metrics, margins in their units, what the suite can show
+out    rows/                       what the statistics rest on, without test text
+       significance.json           the data model, computed from those rows and nothing else
        metrics.json                the few numbers by which experiments are compared
 paper  claims "+15 spBLEU" and "reasoning comparable" and tests neither: all of this is ours
 
@@ -19,7 +20,9 @@ from pathlib import Path
 
 from .common import jsonl, params
 from .common.command import run_stage
-from .statistics import tables
+from .rows import results
+from .rows.published import publish
+from .statistics import endpoints, tables
 from .statistics.analysis import model
 
 
@@ -31,13 +34,28 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("answers", type=Path,
                         help="folder with a folder of items.jsonl and meta.json per system; "
                              "contrasts that it lacks are left out")
-    parser.add_argument("out", type=Path, help="the JSON file to write")
+    parser.add_argument("out", type=Path, nargs="?", help="the JSON file to write; "
+                        "the rows go into a folder beside it")
     parser.add_argument("metrics", type=Path, nargs="?", help="a second, short JSON file")
+    parser.add_argument("--endpoints", metavar="SYSTEM", help="print the hash of all that is fixed "
+                        "beforehand and stop; from the files of one untuned system, so that it can "
+                        "be committed before a tuned one is scored")
     args = parser.parse_args(argv)
     settings = {**params.get("significance"), "metrics": params.suite("metrics"),
                 "primary_metric": params.suite("primary_metric"),
-                "equivalence": params.suite("equivalence")}
-    found = model(args.translations, args.answers, settings, params.suite("evidence"))
+                "equivalence": params.suite("equivalence"),
+                "margin_logprob": params.suite("margin_logprob"),
+                "endpoints_sha256": params.suite("endpoints_sha256")}
+    if args.endpoints:
+        print(endpoints.endpoints(settings, *endpoints.keys(
+            {args.endpoints: results.translations(args.translations / args.endpoints)},
+            {args.endpoints: results.answers(args.answers / args.endpoints)})))
+        return
+    if args.out is None:
+        parser.error("an output file is needed (or --endpoints)")
+    rows = args.out.parent / "rows"
+    publish(args.translations, args.answers, settings, params.suite("evidence"), rows)
+    found = model(rows)
     jsonl.write_json(args.out, found)
     if args.metrics:
         jsonl.write_json(args.metrics, tables.metrics(found))

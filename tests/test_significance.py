@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import sys
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from stages import significance
 from stages.common import jsonl
 from stages.common.errors import UserError
 from stages.report import __main__ as report
-from stages.statistics import analysis
 from tests.rows.result_files import (
     SETTINGS,
+    analysed,
     change,
     items,
     params,
@@ -54,12 +55,14 @@ MT, TASKS, WHOLE = ("t3_translation.xplus-base.chrf++", "t1_reasoning.xplus-base
 
 
 def test_a_clear_gain_is_better_and_a_level_task_is_not(folders):
-    model = analysis.model(*folders, SETTINGS)
+    model = analysed(*folders, SETTINGS)
     gain = row(model, MT, "direction", "swh_Latn-eng_Latn")
     assert gain["verdict"] == "better"
     assert gain["delta"] == pytest.approx(gain["system"] - gain["baseline"])
     assert gain["ci"][0] < gain["delta"] < gain["ci"][1]
-    assert gain["p"] == 1 / 500  # none of 499 swaps reached it
+    assert gain["p"] < 0.001
+    assert gain["p_sentences"] == 1 / 500  # none of 499 swaps reached it
+    assert "p_sentences" in gain["at_resolution"]
     task = row(model, TASKS, "task", "physics@1.0")
     assert task["verdict"] == "inconclusive"
     assert (task["n"], task["clusters"], task["chance"]) == (120, 120, 25.0)
@@ -69,7 +72,7 @@ def test_a_literal_task(tmp_path):
     """8 items: the system gains 3 and loses 1, so exact McNemar p = 2 (1 + 4) / 16."""
     base, xplus = [1, 1, 0, 0, 0, 0, 1, 0], [0, 1, 1, 1, 1, 0, 1, 0]
     mt = segments(0.5, 1)
-    model = analysis.model(*run(tmp_path, mt, mt, items(base), items(xplus)), SETTINGS)
+    model = analysed(*run(tmp_path, mt, mt, items(base), items(xplus)), SETTINGS)
     found = row(model, TASKS, "task", "physics@1.0")
     assert (found["baseline"], found["system"], found["delta"]) == (37.5, 62.5, 25.0)
     assert (found["b"], found["c"], found["test"]) == (3, 1, "McNemar")
@@ -79,7 +82,7 @@ def test_a_literal_task(tmp_path):
 
 def test_identical_systems_are_never_different(tmp_path):
     mt, answers = segments(0.4, 1, BOTH), items(scores(1, 0.5))
-    model = analysis.model(*run(tmp_path, mt, mt, answers, answers), SETTINGS)
+    model = analysed(*run(tmp_path, mt, mt, answers, answers), SETTINGS)
     for found in tables(model)[MT]:
         assert (found["delta"], found["p"], found["ci"]) == (0, 1, [0, 0])
         assert found["verdict"] == "n/a (identical outputs)"
@@ -90,8 +93,8 @@ def test_identical_systems_are_never_different(tmp_path):
 
 
 def test_swapping_the_systems_turns_the_difference_and_keeps_p(folders):
-    ahead = analysis.model(*folders, SETTINGS)
-    back = analysis.model(*folders, SETTINGS | {"contrasts": [["base", "xplus"]]})
+    ahead = analysed(*folders, SETTINGS)
+    back = analysed(*folders, SETTINGS | {"contrasts": [["base", "xplus"]]})
     for kind, key in (("t3_translation.{}.chrf++", "direction"), ("t1_reasoning.{}", "task"),
                       ("t2_aggregate.{}", "aggregate")):
         pairs = zip(tables(ahead)[kind.format("xplus-base")],
@@ -104,21 +107,21 @@ def test_swapping_the_systems_turns_the_difference_and_keeps_p(folders):
 
 
 def test_the_order_of_rows_does_not_matter(folders):
-    before = analysis.model(*folders, SETTINGS)
+    before = analysed(*folders, SETTINGS)
     files = [file for folder in folders for file in sorted(folder.glob("*/*.jsonl"))]
     for n, file in enumerate(files):
         change(file, random.Random(n).shuffle)
-    assert analysis.model(*folders, SETTINGS) == before
+    assert analysed(*folders, SETTINGS) == before
 
 
 def test_a_further_direction_or_task_changes_no_other_number(folders):
-    before = analysis.model(*folders, SETTINGS)
+    before = analysed(*folders, SETTINGS)
     for n, name in enumerate(("base", "xplus")):
         more = segments(0.3, n, ["spa_Latn-eng_Latn"])
         change(folders[0] / name / "segments.jsonl", lambda rows, more=more: rows.extend(more))
         old = list(jsonl.read(folders[1] / name / "items.jsonl"))
         write(folders[1] / name, "items.jsonl", old + items(scores(n + 9, 0.3, 50), "extra"))
-    after = analysis.model(*folders, SETTINGS)
+    after = analysed(*folders, SETTINGS)
     family = ("p_holm", "verdict")  # a larger family corrects more
     for table, key, names in ((MT, "direction", BOTH), (TASKS, "task", ("physics@1.0",))):
         for name in names:
@@ -133,9 +136,9 @@ def test_copies_of_a_question_are_one_question(tmp_path):
     sides = [items([score for score in scores(seed, 0.5, 30) for _ in range(11)], clusters=names)
              for seed in (1, 2)]
     mt = segments(0.4, 1)
-    many = row(analysis.model(*run(tmp_path / "many", mt, mt, *sides), SETTINGS), TASKS,
+    many = row(analysed(*run(tmp_path / "many", mt, mt, *sides), SETTINGS), TASKS,
                "task", "physics@1.0")
-    once = row(analysis.model(*run(tmp_path / "once", mt, mt, *(
+    once = row(analysed(*run(tmp_path / "once", mt, mt, *(
         items(scores(seed, 0.5, 30)) for seed in (1, 2))), SETTINGS), TASKS, "task", "physics@1.0")
     assert (many["n"], many["clusters"], many["test"]) == (330, 30, "sign flips")
     assert many["delta"] == pytest.approx(once["delta"])
@@ -147,27 +150,28 @@ def test_samples_of_an_item_are_averaged(tmp_path):
     mt = segments(0.4, 1)
     sides = [[item for n in range(3) for item in items(scores(seed + n, 0.5), sample=n)]
              for seed in (1, 11)]
-    found = row(analysis.model(*run(tmp_path, mt, mt, *sides), SETTINGS), TASKS,
+    found = row(analysed(*run(tmp_path, mt, mt, *sides), SETTINGS), TASKS,
                 "task", "physics@1.0")
     assert (found["n"], found["samples"], found["test"]) == (120, 3, "sign flips")
 
 
-def test_sentences_that_share_a_document_get_a_second_interval(tmp_path):
+def test_documents_are_the_unit_where_sentences_share_one(tmp_path):
     sides = [segments(loss, seed, per_document=8) for loss, seed in ((0.5, 1), (0.2, 2))]
-    found = row(analysis.model(*run(tmp_path, *sides), SETTINGS), MT, "direction",
+    found = row(analysed(*run(tmp_path, *sides), SETTINGS), MT, "direction",
                 "swh_Latn-eng_Latn")
-    assert (found["n"], found["documents"]) == (40, 5)
-    assert found["ci_documents"] is not None
+    assert (found["n"], found["documents"], found["unit"]) == (40, 5, "documents")
+    assert found["ci"] != found["ci_sentences"]
     assert found["p_documents"] >= 1 / 32  # five documents: 32 arrangements at most
 
 
 def test_neural_scores_come_along(folders):
     for name, shift in (("base", 0.0), ("xplus", 0.1)):
         change(folders[0] / name / "segments.jsonl", lambda rows, shift=shift: [
-            row.update(scores={"comet22": 0.5 + shift}) for row in rows])
-    model = analysis.model(*folders, SETTINGS)
+            row.update(scores={"comet22": 0.5 + shift * (1 + n % 2 / 4)})
+            for n, row in enumerate(rows)])
+    model = analysed(*folders, SETTINGS)
     found = row(model, "t3_translation.xplus-base.comet22", "direction", "swh_Latn-eng_Latn")
-    assert (found["baseline"], found["system"]) == (pytest.approx(50), pytest.approx(60))
+    assert (found["baseline"], found["system"]) == (pytest.approx(50), pytest.approx(61.25))
     assert found["agree"] == "yes"
 
 
@@ -176,6 +180,8 @@ def test_it_runs_alone_on_two_folders(folders, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     significance.main([*map(str, folders), "out/significance.json", "out/metrics.json"])
     found = json.loads((tmp_path / "out/significance.json").read_text())
+    assert {path.name for path in (tmp_path / "out/rows").iterdir()} == {
+        "about.json", "base", "copy_source", "settings.json", "xplus"}
     assert found["meta"]["evidence"] == "Invented files: no evidence."
     assert found["meta"]["suite"] == "invented"
     into = found["headline"]["xplus-base"]["translation"]["into_eng"]
@@ -232,8 +238,10 @@ def test_no_text_states_another_level_than_alphas(tmp_path, monkeypatch):
     _, out = whole_run(tmp_path, monkeypatch, folders, SETTINGS | {"alpha": 0.1})
     for file in (out / "significance.json", out / "REPORT.md", out / "report.html",
                  *(out / "tables").glob("*")):
-        assert "95 %" not in file.read_text(), file
-    assert "90 % CI by document" in (out / "REPORT.md").read_text()
+        # One-sided tests take half of alpha: their level is 95 % where the interval's is 90 %.
+        text = file.read_text()
+        assert not re.search(r"97\.5 %|(?<!One-sided )95 %", text), file
+    assert "90 % CI" in (out / "REPORT.md").read_text()
 
 
 def test_a_task_of_one_cluster_is_not_tested(tmp_path, monkeypatch):
@@ -255,7 +263,7 @@ def test_a_task_of_one_cluster_is_not_tested(tmp_path, monkeypatch):
 @pytest.mark.parametrize("item", [items([1.0]), items([0.5])])
 def test_a_single_item_is_not_tested(tmp_path, item):
     mt = segments(0.4, 1)
-    model = analysis.model(*run(tmp_path, mt, mt, item, items([0.0])), SETTINGS)
+    model = analysed(*run(tmp_path, mt, mt, item, items([0.0])), SETTINGS)
     assert row(model, TASKS, "task", "physics@1.0")["verdict"].startswith("n/a (one cluster")
     json.dumps(model, allow_nan=False)
 
@@ -272,7 +280,7 @@ def comparator(folders, **meta) -> None:
 
 def test_a_comparator_may_have_a_tokenizer_and_template_of_its_own(folders):
     comparator(folders, comparator=True)
-    model = analysis.model(*folders, SETTINGS)
+    model = analysed(*folders, SETTINGS)
     assert {found["prompts"] for found in tables(model)["t4_pairing"]} == {
         "own tokenizer and template"}
     for file, field in ((folders[0] / "xplus/segments.jsonl", "ref_hash"),
@@ -281,14 +289,14 @@ def test_a_comparator_may_have_a_tokenizer_and_template_of_its_own(folders):
         before = file.read_text()
         change(file, edit(field, "other"))
         with pytest.raises(UserError, match=f"{field} differs"):
-            analysis.model(*folders, SETTINGS)
+            analysed(*folders, SETTINGS)
         file.write_text(before)
 
 
 def test_nobody_else_may(folders):
     comparator(folders, comparator=False)
     with pytest.raises(UserError, match=r"signature\.tokenizer differs"):
-        analysis.model(*folders, SETTINGS)
+        analysed(*folders, SETTINGS)
 
 
 def test_only_the_contrasts_of_a_comparator_are_excused(folders):
@@ -296,9 +304,9 @@ def test_only_the_contrasts_of_a_comparator_are_excused(folders):
     comparator(folders, comparator=True)
     write(folders[0] / "odd", "segments.jsonl", segments(0.3, 3, BOTH),
           signature={"tokenizer": "z" * 16, "template": "c" * 16})
-    analysis.model(*folders, SETTINGS | {"contrasts": [["xplus", "base"], ["xplus", "odd"]]})
+    analysed(*folders, SETTINGS | {"contrasts": [["xplus", "base"], ["xplus", "odd"]]})
     with pytest.raises(UserError, match=r"signature\.tokenizer differs.*odd.*base"):
-        analysis.model(*folders, SETTINGS | {
+        analysed(*folders, SETTINGS | {
             "contrasts": [["xplus", "base"], ["odd", "base"]]})
 
 
@@ -318,6 +326,9 @@ def edit(name: str, change_to: object, at: int = 3):
     ("reason", lambda rows: rows.append(rows[3]), r"items.jsonl:241: duplicate of physics"),
     ("reason", edit("doc_hash", "0" * 16), r"physics 1.0 none 3 0: doc_hash differs"),
     ("reason", edit("prompt_hash", "0" * 16), r"physics 1.0 none 3 0: prompt_hash differs"),
+    ("reason", edit("gold", 1), r"physics 1.0 none 3 0: gold differs: .*1 in .*xplus.* None in"),
+    ("mt", edit("ref_off_target", {"top1": True, "no_other_p50": False}),
+     r"t:003: ref_off_target differs"),
     ("reason", edit("filter", "strict"), r"task physics mixes filter"),
     ("reason", edit("score", float("nan")), r"items.jsonl:4: not_a_number"),
     ("reason", edit("score", 3), r"score 3 is not in 0-1"),
@@ -326,7 +337,7 @@ def test_rows_that_do_not_pair_are_refused(folders, kind, spoil, message):
     file = {"mt": folders[0] / "xplus/segments.jsonl", "reason": folders[1] / "xplus/items.jsonl"}
     change(file[kind], spoil)
     with pytest.raises((UserError, jsonl.BadLine), match=message):
-        analysis.model(*folders, SETTINGS)
+        analysed(*folders, SETTINGS)
 
 
 @pytest.mark.parametrize(("kind", "spoil", "message"), [
@@ -341,12 +352,12 @@ def test_runs_under_other_conditions_are_refused(folders, kind, spoil, message):
     file = folders[kind == "reason"] / "xplus/meta.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | spoil))
     with pytest.raises(UserError, match=message):
-        analysis.model(*folders, SETTINGS)
+        analysed(*folders, SETTINGS)
 
 
 def test_a_missing_system_is_named(folders):
     with pytest.raises(UserError, match=r"s1/segments.jsonl is not there. Run the eval"):
-        analysis.model(*folders, SETTINGS | {"contrasts": [["s1", "base"]]})
+        analysed(*folders, SETTINGS | {"contrasts": [["s1", "base"]]})
 
 
 def test_a_refusal_writes_nothing_and_exits_with_65(folders, tmp_path, monkeypatch, capsys):
@@ -361,7 +372,7 @@ def test_a_refusal_writes_nothing_and_exits_with_65(folders, tmp_path, monkeypat
         run_stage(significance.main)
     assert stop.value.code == 65
     assert "Traceback" not in capsys.readouterr().err
-    assert not (tmp_path / "out.json").exists()
+    assert not (tmp_path / "out.json").exists() and not (tmp_path / "rows").exists()
 
 
 QUICK = SETTINGS | {"resamples": 20, "ar_trials": 19}
@@ -377,7 +388,8 @@ def scored(rows, at: int, scores: object) -> None:
 
 @pytest.mark.parametrize(("kind", "spoil", "message"), [
     *(("mt", edit(field, value), rf"segments\.jsonl:4: .*{field}") for field in (
-        "id", "cluster", "direction", "src", "ref", "hyp", "off_target", "empty", "ref_hash")
+        "id", "cluster", "direction", "src", "ref", "hyp", "off_target", "ref_off_target", "empty",
+        "ref_hash")
       for value in (None, 7, [], {}, ["x"])),
     *(("reason", edit(field, value), rf"items\.jsonl:4: .*{field}") for field in (
         "task", "version", "filter", "metric", "doc_id", "doc_hash", "cluster", "sample", "score")
@@ -401,7 +413,7 @@ def test_a_strange_row_is_refused_with_its_file_and_place(folders, kind, spoil, 
         change({"mt": folders[0] / name / "segments.jsonl",
                 "reason": folders[1] / name / "items.jsonl"}[kind], spoil)
     with pytest.raises(UserError, match=message) as caught:
-        analysis.model(*folders, QUICK)
+        analysed(*folders, QUICK)
     assert "\n" not in str(caught.value)
 
 
@@ -412,7 +424,9 @@ def test_a_strange_row_is_refused_with_its_file_and_place(folders, kind, spoil, 
         None, [], "swh", {"swh_Latn": None}, {"swh_Latn": "low"})),
     *(("reason", {"tasks": value}, r"meta\.json: tasks") for value in (
         None, [], {}, {"physics": 1}, {"physics": {"chance": None, "multilingual": False}},
-        {"physics": {"chance": 0.25}}, {"physics": {"chance": 1.5, "multilingual": False}})),
+        {"physics": {"chance": 0.25}}, {"physics": {"chance": 1.5, "multilingual": False}},
+        {"physics": {"chance": 0.25, "multilingual": False}},
+        {"physics": {"chance": 0.25, "multilingual": False, "carries": 1}})),
     ("mt", {"scale": None}, r"meta\.json: scale"), ("mt", {"test_set": 3}, r"test_set"),
     ("mt", {"limit": "all"}, r"meta\.json: limit"), ("mt", {"spbleu": "x"}, r"meta\.json: spbleu"),
     ("mt", {"spbleu": {"model": "x"}}, r"meta\.json: spbleu\.label"),
@@ -422,7 +436,7 @@ def test_a_strange_meta_is_refused_with_its_field(folders, kind, spoil, message)
         file = folders[kind == "reason"] / name / "meta.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | spoil))
     with pytest.raises(UserError, match=message) as caught:
-        analysis.model(*folders, QUICK)
+        analysed(*folders, QUICK)
     assert "\n" not in str(caught.value)
 
 
@@ -434,7 +448,7 @@ def test_a_meta_that_is_no_object_is_refused(folders, text):
         before = file.read_text()
         file.write_text(text, encoding="latin-1")
         with pytest.raises(UserError, match=r"xplus/meta\.json: not a JSON object"):
-            analysis.model(*folders, QUICK)
+            analysed(*folders, QUICK)
         file.write_text(before)
 
 
@@ -448,12 +462,44 @@ def test_a_meta_that_is_no_object_is_refused(folders, text):
     ([["xplus", "who"]], r"who/segments\.jsonl is not there")])
 def test_strange_contrasts_are_refused(folders, contrasts, message):
     with pytest.raises(UserError, match=message):
-        analysis.model(*folders, QUICK | {"contrasts": contrasts})
+        analysed(*folders, QUICK | {"contrasts": contrasts})
+
+
+def test_the_weaker_of_two_verdicts_stands(folders):
+    """A second system that translates no better than the base, and answers alike."""
+    for folder, file in zip(folders, ("segments.jsonl", "items.jsonl"), strict=True):
+        write(folder / "rounded", file, list(jsonl.read(folder / "base" / file)))
+    both = {"contrasts": [["xplus", "base"], ["rounded", "base"]], "confirm": ["rounded", "base"]}
+    first, second = analysed(*folders, SETTINGS | both)["headline"].values()
+    [gain] = first["translation"]["into_eng"].values()
+    assert (gain["verdict"], gain["stands"]) == ("better", "n/a (identical outputs)")
+    macro = first["reasoning"]["macro"]
+    assert macro["stands"] in (macro["verdict"], second["reasoning"]["macro"]["verdict"])
+    assert "stands" not in second["reasoning"]["macro"]
+
+
+def test_a_confirmation_that_is_no_contrast_is_refused(folders):
+    with pytest.raises(UserError, match=r"confirm: .*'odd'.* is none of the contrasts"):
+        analysed(*folders, QUICK | {"confirm": ["odd", "base"]})
 
 
 def test_a_primary_metric_that_is_not_computed_is_refused(folders):
     with pytest.raises(UserError, match="primary_metric 'comet22' is not among the metrics chrf"):
-        analysis.model(*folders, QUICK | {"primary_metric": "comet22"})
+        analysed(*folders, QUICK | {"primary_metric": "comet22"})
+
+
+def test_what_is_fixed_beforehand_is_what_a_committed_hash_covers(folders):
+    later = analysed(*folders, QUICK)["meta"]
+    assert (later["endpoints_committed"], later["fixed_beforehand"]) == (None, False)
+    assert later["endpoints_say"].startswith("Chosen later")
+    settings = QUICK | {"endpoints_sha256": later["endpoints_sha256"]}
+    before = analysed(*folders, settings)["meta"]
+    assert before["fixed_beforehand"] and before["endpoints_sha256"] == later["endpoints_sha256"]
+    assert not analysed(*folders, settings | {"alpha": 0.01})["meta"]["fixed_beforehand"]
+    for file, field in ((folders[0], "ref_hash"), (folders[1], "target_hash")):
+        for name in ("base", "xplus"):
+            change(next((file / name).glob("*.jsonl")), edit(field, "other"))
+        assert not analysed(*folders, settings)["meta"]["fixed_beforehand"], field
 
 
 VALUES = st.recursive(
@@ -488,7 +534,7 @@ def test_any_value_is_taken_or_refused(tmp_path_factory, data):
     rewrite(folders, kind, lambda one: one.update({in_row: value} if which else {}),
             lambda meta: meta.update({} if which else {in_meta: value}))
     try:
-        found = analysis.model(*folders, QUICK)
+        found = analysed(*folders, QUICK)
     except UserError as error:
         assert "\n" not in str(error)
     else:

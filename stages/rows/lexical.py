@@ -11,19 +11,24 @@ Shapes: texts ``n``; statistics ``(n, 3 * orders)`` floats holding whole numbers
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from itertools import chain
+from functools import cache
+from itertools import chain, count
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import sacrebleu
 from numpy.typing import NDArray
 from sacrebleu.metrics import CHRF
+from scipy import sparse
 
 from ..common import hashes
 from ..common.errors import UserError
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 Symbols = Sequence[str]  # a text as what n-grams are made of: a str is its characters
 
 BLEU_ORDER = 4
@@ -34,65 +39,149 @@ FLORES101_SHA256: frozenset[str] = frozenset()
 CHRF_COLUMNS = 3 * CHAR_ORDER  # the leading columns of chrF++ statistics are those of chrF
 
 
-def ngram_statistics(outputs: Sequence[Symbols], references: Sequence[Symbols], orders: int,
-                     ) -> Array:
-    """Counts per segment: for each order the n-grams of output and reference, and the matches.
+class Grams(NamedTuple):
+    """The n-grams of a list of texts. ``lengths`` (texts,): symbols of each. ``counts``: for each
+    order a sparse table (texts, n-grams), its columns the same for all sides counted together."""
 
-    One sort for all orders: with every position ordered by the symbols that follow it, equal
-    n-grams of a segment are neighbours for every n.
+    lengths: Index
+    counts: list[sparse.csr_matrix]
+
+
+def numbered(sides: Sequence[Sequence[Symbols]], gap: int) -> list[Index]:
+    """The symbols of each side's texts in a row, as numbers from 1 on, ``gap`` zeros after each
+    text; what is equal has one number on all sides."""
+    if isinstance(next(chain.from_iterable(sides), None), str):
+        end = "\0" * gap
+        rows_of_text = ("".join(f"{text}{end}" for text in side) for side in sides)
+        points = [np.frombuffer(row.encode("utf-32-le", "surrogatepass"), np.uint32)
+                  for row in rows_of_text]
+        number = np.zeros(max(found.max(initial=0) for found in points) + 1, dtype=np.int64)
+        for found in points:
+            number[found] = 1
+        number[0] = 0
+        number = np.where(number, number.cumsum(), 0)
+        return [number[found] for found in points]
+    number_of: defaultdict[str, int] = defaultdict(count(1).__next__)
+    zeros, rows = [0] * gap, []
+    for side in sides:
+        numbers: list[int] = []
+        for text in side:
+            numbers += map(number_of.__getitem__, text)
+            numbers += zeros
+        rows.append(np.array(numbers, dtype=np.int64))
+    return rows
+
+
+def grams(sides: Sequence[Sequence[Symbols]], orders: int) -> list[Grams]:
+    """The n-grams of 1 to ``orders`` symbols of every side's texts, numbered together."""
+    rows = numbered(sides, orders)
+    width = int(max(row.max(initial=1) for row in rows)).bit_length()
+    lengths = [np.array([len(text) for text in side], dtype=np.int64) for side in sides]
+    texts = [np.repeat(np.arange(len(side)), length)
+             for side, length in zip(sides, lengths, strict=True)]
+    most = max(map(len, sides)).bit_length()
+    if orders * width + most <= 63:
+        found = [packed(row, text, len(side), orders, width)
+                 for side, row, text in zip(sides, rows, texts, strict=True)]
+    else:
+        found = renumbered(rows, texts, [len(side) for side in sides], orders)
+    return list(map(Grams, lengths, found))
+
+
+def packed(row: Index, text: Index, texts: int, orders: int, width: int) -> list[sparse.csr_matrix]:
+    """Counts of one side, where the symbols from a place on fit into one number of 63 bits.
+
+    One sort for all orders: with every place of a text ordered by the symbols that follow it, equal
+    n-grams are neighbours for every n.
     """
-    texts = [*outputs, *references]
-    ids: dict[str, int] = {}
-    flat = np.array([ids.setdefault(symbol, len(ids) + 1)
-                     for symbol in chain.from_iterable(texts)] + [0] * orders, dtype=np.int32)
-    lengths = np.fromiter(map(len, texts), dtype=int, count=len(texts))
-    left = np.repeat(lengths.cumsum(), lengths) - np.arange(lengths.sum())
-    segment = np.repeat(np.arange(len(texts)) % len(outputs), lengths).astype(np.int32)
-    is_output = np.arange(len(segment)) < lengths[:len(outputs)].sum()
-    # Column k: the symbol k places on, 0 past the end of the text.
-    columns = [np.where(left > k, flat[k:k + len(left)], 0) for k in range(orders)]
-    order = np.lexsort((*reversed(columns), segment))
-    segment, is_output = segment[order], is_output[order]
-    starts = np.diff(segment, prepend=-1) != 0
-    table = np.zeros((len(outputs), 3 * orders))
-    for k, column in enumerate(columns):
-        column = column[order]
-        starts = starts | (np.diff(column, prepend=0) != 0)
-        gram, whole = starts.cumsum() - 1, column > 0
-        mine, theirs = (np.bincount(gram[whole & side], minlength=starts.sum())
-                        for side in (is_output, ~is_output))
-        for place, counts in enumerate((mine, theirs, np.minimum(mine, theirs))):
-            table[:, 3 * k + place] = np.bincount(segment[starts], counts, len(outputs))
+    real = np.flatnonzero(row)
+    keys = text.copy()
+    for k in range(orders):
+        keys = keys << width | row[real + k]
+    keys.sort()
+    found = []
+    for k in range(orders):
+        whole = keys >> width * (orders - 1 - k)
+        found.append(counted(whole[whole & (1 << width) - 1 > 0], texts, width * (k + 1)))
+    return found
+
+
+def renumbered(rows: Sequence[Index], texts: Sequence[Index], sizes: Sequence[int], orders: int,
+               ) -> list[list[sparse.csr_matrix]]:
+    """The same for larger alphabets: n-grams are numbered anew, without gaps, for every n."""
+    flat = np.concatenate(rows)
+    real = np.flatnonzero(flat)
+    text = np.concatenate(texts)
+    side = np.repeat(np.arange(len(rows)), list(map(len, texts)))
+    code, alphabet = np.zeros(len(real), dtype=np.int64), int(flat.max()) + 1
+    found: list[list[sparse.csr_matrix]] = [[] for _ in rows]
+    for k in range(orders):
+        last = flat[real + k]
+        numbers, code = np.unique(code * alphabet + last, return_inverse=True)
+        bits = len(numbers).bit_length()
+        for s, (tables, size) in enumerate(zip(found, sizes, strict=True)):
+            whole = (side == s) & (last > 0)
+            tables.append(counted(np.sort(text[whole] << bits | code[whole]), size, bits))
+    return found
+
+
+def counted(keys: Index, texts: int, bits: int) -> sparse.csr_matrix:
+    """Sorted keys, a text's number above ``bits`` bits of an n-gram's, as a table of counts."""
+    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[:len(keys)])
+    kinds = keys[starts]
+    rows = np.append(0, np.bincount(kinds >> bits, minlength=texts).cumsum())
+    table = sparse.csr_matrix((np.diff(starts, append=len(keys)), kinds & (1 << bits) - 1, rows),
+                              shape=(texts, 1 << bits))
+    table.has_canonical_format = True  # sorted and without duplicates, as made
     return table
 
 
-def chrf_symbols(texts: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """Each text as its characters without spaces and its words, punctuation split off."""
-    split = CHRF(word_order=WORD_ORDER)._remove_punctuation
-    return [("".join(text.split()), split(text)) for text in texts]
+def reordered(side: Grams, order: Index) -> Grams:
+    """The same texts in another order: text k becomes the one that was number ``order[k]``."""
+    return Grams(side.lengths[order], [table[order] for table in side.counts])
 
 
-def chrf_statistics(outputs: Sequence[tuple[str, list[str]]],
-                    references: Sequence[tuple[str, list[str]]]) -> Array:
-    """Counts of character 1- to 6-grams and of word 1- and 2-grams (chrF++) of ``chrf_symbols``.
+def ngram_statistics(outputs: Grams, references: Grams) -> Array:
+    """Counts per segment: for each order the n-grams of output and reference, and the matches,
+    (texts, 3 * orders). Both sides have to come from one call of ``grams``."""
+    return np.stack([counts for k, (mine, theirs) in enumerate(
+        zip(outputs.counts, references.counts, strict=True)) for counts in (
+            np.maximum(outputs.lengths - k, 0), np.maximum(references.lengths - k, 0),
+            mine.minimum(theirs).sum(1).A1)], axis=1).astype(float)
+
+
+def chrf_grams(sides: Sequence[Sequence[str]]) -> list[tuple[Grams, Grams]]:
+    """Each side's characters without spaces, and its words with punctuation split off."""
+    split = cache(CHRF(word_order=WORD_ORDER)._remove_punctuation)
+    words = [[text.split() for text in side] for side in sides]
+    return list(zip(
+        grams([["".join(text) for text in side] for side in words], CHAR_ORDER),
+        grams([[[part for word in text for part in split(word)] for text in side]
+               for side in words], WORD_ORDER), strict=True))
+
+
+def reordered_parts(side: tuple[Grams, Grams], order: Index) -> tuple[Grams, Grams]:
+    """``reordered``, of characters and words."""
+    characters, words = side
+    return reordered(characters, order), reordered(words, order)
+
+
+def chrf_statistics(outputs: tuple[Grams, Grams], references: tuple[Grams, Grams]) -> Array:
+    """Counts of character 1- to 6-grams and of word 1- and 2-grams (chrF++) of ``chrf_grams``.
 
     An order that the reference is too short for counts nothing, as in sacrebleu.
     """
-    table = np.hstack([ngram_statistics([text[part] for text in outputs],
-                                        [text[part] for text in references], orders)
-                       for part, orders in ((0, CHAR_ORDER), (1, WORD_ORDER))])
+    table = np.hstack([ngram_statistics(*both) for both in zip(outputs, references, strict=True)])
     table[:, 0::3] *= table[:, 1::3] > 0
     return table
 
 
-def bleu_statistics(outputs: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> Array:
-    """Counts of 1- to 4-grams of texts given as lists of tokens.
+def bleu_grams(sides: Sequence[Sequence[Sequence[str]]]) -> list[Grams]:
+    """1- to 4-grams of texts given as lists of tokens.
 
     A token that holds a space, or is one, is split there as in a tokenised line of text.
     """
-    mine, theirs = ([" ".join(tokens).split() for tokens in side]
-                    for side in (outputs, references))
-    return ngram_statistics(mine, theirs, BLEU_ORDER)
+    return grams([[" ".join(tokens).split() for tokens in side] for side in sides], BLEU_ORDER)
 
 
 def sentencepiece(model: Path, sha256: str) -> Callable[[Sequence[str]], list[list[str]]]:

@@ -1,29 +1,24 @@
 """Segment statistics of all systems on one test set, with the floors that need no skill.
 
-in   paired results (see ``pairing``); a sentencepiece model where meta.json names one for spBLEU
-out  a ``Corpus``: arrays that ``translations`` resamples
-
-Floors: the source copied as the translation, and each system's own outputs scored against
-references in shuffled order (what its style and length earn without meaning).
+in   published rows of paired systems and of the copied source (see ``published``)
+out  a ``Corpus``: arrays that ``statistics.translation`` resamples
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common.errors import BAD_CONFIG, UserError
-from . import lexical, seeded
+from ..common.errors import UserError
+from . import lexical
 from .lexical import Array
-from .pairing import COPY, FLAGS, PLAIN, REDO, Results
+from .results import FLAGS, PLAIN, REDO, Results
 
-Row = dict[str, Any]
-
-SHUFFLES = 20
+Flags = NDArray[np.bool_]
+LEXICAL = {"chrf++": ("chrF++", lexical.chrf), "spbleu": ("spBLEU", lexical.bleu)}
 
 
 class Metric(NamedTuple):
@@ -36,11 +31,13 @@ class Metric(NamedTuple):
 
 
 class Corpus(NamedTuple):
-    """Statistics of every system on the ids of a test set.
+    """Statistics of every system on the ids of a test set; the last system is the copied source.
 
     ``statistics[metric]``: (systems, directions, ids, columns), 0 where a direction lacks the id.
-    ``present``: (directions, ids). ``shuffled[metric]``: (systems, directions), mean score.
-    The last system is the copied source, in metrics that need no reference model.
+    ``present``: (directions, ids). ``shuffled_sums[metric]``: (systems but the last, directions,
+    orders, columns), for metrics of strings. ``flags[flag]`` and ``off_target[rule]``: (systems,
+    directions, ids), ``ref_off_target[rule]``: (directions, ids), false where an id is lacking and
+    for the copied source. Neural metrics lack the copied source: 0.
     """
 
     systems: list[str]
@@ -50,82 +47,54 @@ class Corpus(NamedTuple):
     present: Array
     metrics: list[Metric]
     statistics: dict[str, Array]
-    shuffled: dict[str, Array]
-    flags: dict[str, Array]
+    shuffled_sums: dict[str, Array]
+    flags: dict[str, Flags]
+    off_target: dict[str, Flags]
+    ref_off_target: dict[str, Flags]
 
 
-class Lexical(NamedTuple):
-    """A metric of strings: how texts are prepared, and how pairs of them become statistics."""
-
-    metric: Metric
-    orders: int
-    prepare: Callable[[Sequence[str]], Sequence[Any]]
-    statistics: Callable[[Sequence[Any], Sequence[Any]], Array]
-
-
-def lexical_metrics(names: Sequence[str], meta: Row) -> list[Lexical]:
-    """The metrics of ``significance.metrics``; spBLEU takes its tokenizer from meta.json."""
-    found = []
-    for name in names:
-        if name == "chrf++":
-            found.append(Lexical(
-                Metric(name, "chrF++", lexical.chrf_signature(), lexical.chrf),
-                lexical.CHAR_ORDER + lexical.WORD_ORDER, lexical.chrf_symbols,
-                lexical.chrf_statistics))
-        elif name == "spbleu" and (spm := meta.get("spbleu")):
-            signature = lexical.bleu_signature(spm["label"], spm["sha256"])
-            found.append(Lexical(
-                Metric(name, "spBLEU", signature, lexical.bleu), lexical.BLEU_ORDER,
-                lexical.sentencepiece(Path(spm["model"]), spm["sha256"]),
-                lexical.bleu_statistics))
-        else:
-            raise UserError(f"significance.metrics: {name!r} is not chrf++ or spbleu, or meta.json "
-                            "names no spbleu tokenizer. Change params.yaml", BAD_CONFIG)
-    return found
-
-
-def corpus(results: Sequence[Results], metrics: Sequence[str], seed: int) -> Corpus:
-    """Extract the statistics of paired systems, of the copied source and of shuffled references."""
-    keys = results[0].rows
-    directions = sorted({direction for direction, _ in keys})
-    document = {key[1]: row["cluster"] for key, row in keys.items()}
+def corpus(results: Sequence[Results], copied: Results, names: Sequence[str]) -> Corpus:
+    """The arrays of paired systems; metrics of strings in the order of ``names``, then others."""
+    first = results[0]
+    row = next(iter(first.rows.values()))
+    neural = sorted(row.get("scores") or {})
+    if clash := [name for name in neural if name in names or not PLAIN.fullmatch(name)]:
+        raise UserError(f"{first.file}: {clash[0]!r} cannot name a neural metric: it is taken, or "
+                        f"not of letters, digits, '.', '_', '+' and '-'. {REDO}")
+    metrics = [Metric(name, LEXICAL[name][0], first.meta["metrics"][name], LEXICAL[name][1])
+               for name in names] + [
+        Metric(name, name, "mean of segment scores", lexical.mean) for name in neural]
+    directions = sorted({direction for direction, _ in first.rows})
+    document = {key[1]: row["cluster"] for key, row in first.rows.items()}
     ids = sorted(document)
     place = {name: number for number, name in enumerate(ids)}
-    systems = [result.system for result in results]
-    shape = (len(systems) + 1, len(directions), len(ids))
-    strings = lexical_metrics(metrics, results[0].meta)
-    # `pairing` has made sure that every row of every system carries the same neural scores.
-    neural = sorted(next(iter(keys.values())).get("scores") or {})
-    if clash := [name for name in neural if name in metrics or not PLAIN.fullmatch(name)]:
-        raise UserError(f"{results[0].file}: {clash[0]!r} cannot name a neural metric: it "
-                        f"is taken, or not of letters, digits, '.', '_', '+' and '-'. {REDO}")
-    table = {kind.metric.name: np.zeros((*shape, 3 * kind.orders)) for kind in strings} | {
-        name: np.zeros((*shape, 2)) for name in neural}
-    shuffled = {kind.metric.name: np.zeros(shape[:2]) for kind in strings}
+    at = tuple(np.array([(directions.index(direction), place[name])
+                         for direction, name in first.rows]).T)
+    systems = [*results, copied]
+    shape = (len(systems), len(directions), len(ids))
     present = np.zeros(shape[1:])
-    flags = {flag: np.zeros((len(systems), len(directions))) for flag in FLAGS}
-    for d, direction in enumerate(directions):
-        mine = [key for key in keys if key[0] == direction]
-        at = np.array([place[key[1]] for key in mine])
-        present[d, at] = 1
-        orders = [seeded.generator(seed, "shuffle", direction, str(k)).permutation(len(mine))
-                  for k in range(SHUFFLES)]
-        for metric, _, prepare, statistics in strings:
-            references = prepare([keys[key]["ref"] for key in mine])
-            copied = prepare([keys[key]["src"] for key in mine])
-            table[metric.name][-1, d, at] = statistics(copied, references)
-            for s, result in enumerate(results):
-                outputs = prepare([result.rows[key]["hyp"] for key in mine])
-                table[metric.name][s, d, at] = statistics(outputs, references)
-                shuffled[metric.name][s, d] = np.mean([metric.score(statistics(
-                    outputs, [references[j] for j in order]).sum(0)) for order in orders])
-        for s, result in enumerate(results):
-            for name in neural:
-                table[name][s, d, at] = [[result.rows[key]["scores"][name], 1] for key in mine]
-            for flag in FLAGS:
-                flags[flag][s, d] = 100 * np.mean([result.rows[key][flag] for key in mine])
-    all_metrics = [kind.metric for kind in strings] + [
-        Metric(name, name, "mean of segment scores", lexical.mean) for name in neural]
+    present[at] = 1
+    statistics = {name: np.zeros((*shape, len(row["stats"][name]))) for name in names} | {
+        name: np.zeros((*shape, 2)) for name in neural}
+    flags = {flag: np.zeros(shape, dtype=bool) for flag in FLAGS}
+    off_target = {rule: np.zeros(shape, dtype=bool) for rule in row["off_target"]}
+    ref_off_target = {rule: np.zeros(shape[1:], dtype=bool) for rule in row["off_target"]}
+    for s, result in enumerate(systems):
+        rows = [result.rows[key] for key in first.rows]
+        for name in names:
+            statistics[name][s][at] = [row["stats"][name] for row in rows]
+        if result is copied:
+            continue
+        for name in neural:
+            statistics[name][s][at] = [[row["scores"][name], 1] for row in rows]
+        for flag in FLAGS:
+            flags[flag][s][at] = [row[flag] for row in rows]
+        for rule, found in off_target.items():
+            found[s][at] = [row["off_target"][rule] for row in rows]
+            ref_off_target[rule][at] = [row["ref_off_target"][rule] for row in rows]
+    shuffled = {name: np.array([[result.meta["shuffled"][name][direction]
+                                 for direction in directions] for result in results], dtype=float)
+                for name in names}
     _, documents = np.unique([document[name] for name in ids], return_inverse=True)
-    return Corpus([*systems, COPY], directions, ids, documents, present, all_metrics, table,
-                  shuffled, flags)
+    return Corpus([result.system for result in systems], directions, ids, documents, present,
+                  metrics, statistics, shuffled, flags, off_target, ref_off_target)

@@ -7,10 +7,16 @@ Which test stands behind which verdict (all calibrated in the tests):
   one task, 0/1 scores,   exact McNemar                   score test of Tango, one- and two-sided
     one sample, no clusters
   any other task          sign flips of cluster totals    t on the clustered standard error
-  mean over tasks         sign flips of cluster totals    t on the summed standard errors
-  corpus metric           swaps of sentence ids           t on the jackknife standard error
+  mean over tasks         t on the summed standard        the same t
+                            errors
+  gold log-probability    t on the clustered standard     the same t
+                            errors
+  tasks as a sample       t over the tasks' differences   the same t
+  corpus metric           t on the jackknife over         the same t
+                            documents, G* - 1 df
 
-Resampling (swaps, flips, bootstrap intervals) is in ``resampling``.
+alpha is two-sided; every one-sided test and bound behind a verdict is held to alpha / 2.
+Resampling (swaps, flips, bootstrap intervals) is in ``resampling``, few clusters in ``clusters``.
 """
 
 from __future__ import annotations
@@ -24,7 +30,8 @@ from scipy import optimize, stats
 Array = NDArray[np.float64]
 POWER = 0.8
 SMALLEST = float(np.finfo(float).tiny)  # no p-value is 0
-VERDICTS = ("better", "worse", "equivalent", "maintained", "inconclusive", "n/a")
+VERDICTS = ("worse", "n/a", "cannot show harm", "inconclusive", "maintained", "equivalent",
+            "better")  # the least favourable first
 
 
 def mcnemar_p(gained: int, lost: int) -> float:
@@ -103,6 +110,22 @@ def jackknife_se(left_out: Array, axis: int = -1) -> Array:
     return np.sqrt((n - 1) / n * (spread**2).sum(axis=axis))
 
 
+def two_sided_p(delta: float, se: float, df: float) -> float | None:
+    """Two-sided p of H0: the true difference is 0; t = delta / se. None without a
+    standard error."""
+    if not (se > 0 and df > 0):
+        return None
+    return max(2 * float(stats.t.sf(abs(delta) / se, df)), SMALLEST)
+
+
+def interval(delta: float, se: float, df: float, alpha: float) -> list[float] | None:
+    """Student's 1 - alpha interval, [low, high]: what ``two_sided_p`` does not reject at alpha."""
+    if not (se > 0 and df > 0):
+        return None
+    half = float(stats.t.ppf(1 - alpha / 2, df)) * se
+    return [float(delta - half), float(delta + half)]
+
+
 def noninferior_p(delta: float, se: float, df: float, margin: float) -> float | None:
     """One-sided p of H0: the true difference is -margin or worse; t = (delta + margin) / se.
 
@@ -122,7 +145,10 @@ def tost_p(delta: float, se: float, df: float, margin: float) -> float | None:
 
 
 def lower_bound(delta: float, se: float, df: float, alpha: float) -> float | None:
-    """One-sided 1 - alpha bound: minus the smallest margin at which ``noninferior_p`` <= alpha."""
+    """One-sided 1 - alpha bound: minus the smallest margin at which ``noninferior_p`` <= alpha.
+
+    alpha is one-sided here: give half of that of a two-sided test.
+    """
     return float(delta - stats.t.ppf(1 - alpha, df) * se) if se > 0 and df > 0 else None
 
 
@@ -143,7 +169,7 @@ def tango_p(gained: int, lost: int, items: int, margin: float) -> float:
 
 
 def tango_bound(gained: int, lost: int, items: int, alpha: float) -> float:
-    """One-sided 1 - alpha bound: the difference at which ``tango_p`` is alpha."""
+    """One-sided 1 - alpha bound: the difference at which ``tango_p`` is alpha (one-sided)."""
     def excess(margin: float) -> float:
         return _signed_tango(gained, lost, items, margin) - alpha
 
@@ -157,9 +183,12 @@ def _signed_tango(gained: int, lost: int, items: int, margin: float) -> float:
     return 1 - tango_p(lost, gained, items, -margin)
 
 
-def detectable(se: float, alpha: float) -> float:
-    """Smallest true difference found with 80 % power: (z_{1-alpha/2} + z_{0.8}) * SE."""
-    return float((stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(POWER)) * se)
+def detectable(se: float, alpha: float, df: float = np.inf) -> float:
+    """Smallest true difference found with 80 % power: (t_{1-alpha/2} + t_{0.8}) * SE.
+
+    Student's quantiles with ``df`` degrees of freedom, the normal ones without.
+    """
+    return float((stats.t.ppf(1 - alpha / 2, df) + stats.t.ppf(POWER, df)) * se)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -194,18 +223,24 @@ def correlation(a: Array, b: Array) -> float | None:
 
 def verdict(delta: float, p: float | None, noninferior: float | None, equivalent: float | None,
             alpha: float, why_not: str = "") -> str:
-    """The one word for a row. ``p`` is two-sided and corrected; the others are one-sided.
+    """The one word for a row. ``p`` is two-sided and corrected, held to alpha; the other two are
+    one-sided, held to alpha / 2.
 
     Read from the top, so that a proven loss wins over "no loss beyond the margin":
-    better (p <= alpha, gain), worse (p <= alpha, loss), equivalent (within the margin on both
-    sides), maintained (on the side of harm), inconclusive. n/a with a reason if nothing was tested.
+    better (gain), worse (loss), equivalent (within the margin on both sides), maintained (on the
+    side of harm), inconclusive. n/a with a reason if nothing was tested.
     """
     if p is None or why_not:
         return f"n/a ({why_not or 'not tested'})"
     if p <= alpha and delta != 0:
         return "better" if delta > 0 else "worse"
-    if equivalent is not None and equivalent <= alpha:
+    if equivalent is not None and equivalent <= alpha / 2:
         return "equivalent"
-    if noninferior is not None and noninferior <= alpha:
+    if noninferior is not None and noninferior <= alpha / 2:
         return "maintained"
     return "inconclusive"
+
+
+def weaker(verdicts: Sequence[str]) -> str:
+    """The least favourable of several verdicts on one claim, with its reason if it has one."""
+    return min(verdicts, key=lambda word: VERDICTS.index(word.split(" (")[0]))

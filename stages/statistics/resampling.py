@@ -60,6 +60,11 @@ def two_sided_p(draws: Array, observed: Array | float) -> Array:
     return (reached.sum(axis=0) + 1) / (len(draws) + 1)
 
 
+def at_resolution(p: float, draws: int) -> bool:
+    """Is p the smallest that so many draws can give? It is then an upper limit: print "<="."""
+    return p * (draws + 1) < 1.5
+
+
 def percentile_interval(draws: Array, units: float, alpha: float) -> Array:
     """Two-sided 1 - alpha percentile interval along axis 0; (2, ...).
 

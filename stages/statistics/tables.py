@@ -25,15 +25,17 @@ def level(alpha: float) -> str:
 
 
 def bound(key: str, alpha: float, unit: str = "") -> Row:
-    return column(key, "Bound", "float", f"One-sided {level(alpha)} bound: no worse than this.", 2,
-                  unit)
+    """``alpha``: two-sided; the bound is that of a one-sided test at half of it."""
+    return column(key, "Bound", "float", f"One-sided {level(alpha / 2)} bound: no worse than this.",
+                  2, unit)
 
 
 VERDICT = column(
     "verdict", "Verdict", "verdict",
     "better, worse: p Holm is at most alpha. equivalent: shown to lie within the margin on both "
-    "sides. maintained: shown not to be worse by more than the margin. inconclusive: none of "
-    "these. n/a: nothing to test. A proven loss wins over all others.")
+    "sides. maintained: shown not to be worse by more than the margin; both by one-sided tests at "
+    "half of alpha. inconclusive: none of these. n/a: nothing to test. A proven loss wins over "
+    "all others.")
 
 
 def p_columns(family: str) -> list[Row]:

@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from stages.common import jsonl
+from stages.rows import published
+from stages.statistics import analysis
 
 Row = dict[str, Any]
 SETTINGS: Row = {
-    "contrasts": [["xplus", "base"]], "alpha": 0.05, "seed": 1, "resamples": 500, "ar_trials": 499,
+    "contrasts": [["xplus", "base"]], "confirm": None, "alpha": 0.05, "seed": 1, "resamples": 500,
+    "ar_trials": 499, "simulations": 50, "losses_pp": [0, 1, 2, 3],
+    "off_target_false_alarm": 0.05, "fluency_share": 0.5,
     "margin_macro_pp": 2.0, "margin_task_pp": 3.0, "margin_curve_pp": [1, 2, 3],
+    "margin_logprob": 0.05, "endpoints_sha256": None,
     "metrics": ["chrf++"], "primary_metric": "chrf++", "equivalence": {"chrf++": 0.54}}
+SUITE = ("metrics", "primary_metric", "equivalence", "margin_logprob", "endpoints_sha256")
 LANGUAGES = {"swh_Latn": {"resource": "low"}, "spa_Latn": {"resource": "high"}}
 SIGNATURE = {"model": "m", "revision": "r", "tokenizer": "t" * 16, "template": "c" * 16,
              "prompt": "p" * 16, "seed": 1, "versions": {}}
@@ -39,8 +45,10 @@ def segments(lossiness: float, seed: int, directions: Iterable[str] = ("swh_Latn
             hyp = " ".join(word for word in ref.split() if rng.random() >= lossiness)
             rows.append({
                 "id": f"t:{n:03}", "cluster": f"d{n // per_document}", "direction": direction,
-                "src": f"chanzo {n}", "ref": ref, "hyp": hyp, "off_target": False,
-                "empty": not hyp, "copy": False, "truncated": False, "ref_hash": sha16(ref)})
+                "src": f"chanzo {n}", "ref": ref, "hyp": hyp, "empty": not hyp, "copy": False,
+                "truncated": False, "off_target": {"top1": False, "no_other_p50": False},
+                "ref_off_target": {"top1": False, "no_other_p50": False},
+                "ref_hash": sha16(ref)})
     return rows
 
 
@@ -61,7 +69,7 @@ def write(folder: Path, file: str, rows: list[Row], **meta: Any) -> Path:
         for row in rows:
             put(row)
     tasks = {row["task"]: {"version": "1.0", "metric": "acc", "chance": 0.25, "n": 1,
-                           "n_total": None, "multilingual": False}
+                           "n_total": None, "multilingual": False, "carries": True}
              for row in rows if "task" in row}
     content = {"system": folder.name, "scale": "desk", "suite": "invented", "limit": None,
                "test_set": "invented", "languages": LANGUAGES, "signature": SIGNATURE,
@@ -80,14 +88,22 @@ def run(root: Path, base: list[Row], xplus: list[Row], *answers: list[Row],
     return root / "mt", root / "reason"
 
 
+def analysed(translations: Path, answers: Path, settings: Row) -> Row:
+    """The data model of two folders of result files, by way of published rows."""
+    rows = translations.parent / "rows"
+    published.publish(translations, answers, settings, "Invented files: no evidence.", rows)
+    return analysis.model(rows)
+
+
 def params(folder: Path, settings: Row, **more: Any) -> Path:
     """A params.yaml (JSON is YAML) with these significance settings; return the file."""
-    suite = {key: settings[key] for key in ("metrics", "primary_metric", "equivalence")}
+    suite = {key: settings[key] for key in SUITE}
     file = folder / "params.yaml"
     file.write_text(json.dumps({
         "scale": "desk", "suite": "invented", "layers": {"bottom": 1, "top": 1, "skip": []},
-        "scales": {"desk": {"model": {"name": "a model", "depth": 2}}},
-        "suites": {"invented": {**suite, "evidence": "Invented files: no evidence."}},
+        "scales": {"desk": {"model": {"name": "a model", "depth": 2}, "limits": {}}},
+        "suites": {"invented": {**suite, "evidence": "Invented files: no evidence.",
+                                "limits": {"Texts": "Invented."}}},
         "significance": {key: value for key, value in settings.items() if key not in suite},
         **more}))
     return file

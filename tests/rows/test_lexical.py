@@ -1,6 +1,7 @@
 """Scores from summed statistics equal sacrebleu's; so do p-values under its own formula."""
 
 import random
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -44,8 +45,9 @@ def lines(texts, pieces):
 def ours(metric, hyps, refs, pieces):
     """Segment statistics, and the function from sums to the score."""
     if metric == "spbleu":
-        return lexical.bleu_statistics(pieces(hyps), pieces(refs)), lexical.bleu
-    table = lexical.chrf_statistics(*map(lexical.chrf_symbols, (hyps, refs)))
+        return lexical.ngram_statistics(*lexical.bleu_grams([pieces(hyps), pieces(refs)])), \
+            lexical.bleu
+    table = lexical.chrf_statistics(*lexical.chrf_grams([hyps, refs]))
     return table, lexical.chrf if metric == "chrf++" else lexical.chrf_of_pp
 
 
@@ -69,13 +71,56 @@ def paired_p(metric, sides, refs, pieces, test, samples):
     return second.p_value
 
 
+def counted(outputs, references, orders):
+    return lexical.ngram_statistics(*lexical.grams([outputs, references], orders)).tolist()
+
+
 def test_counts_by_hand():
     # "abab" against "ab": a, b twice each, once matched; ab twice, ba once, ab matched once.
-    assert lexical.ngram_statistics(["abab", ""], ["ab", "b"], 2).tolist() == [
-        [4, 2, 2, 3, 1, 1], [0, 1, 0, 0, 0, 0]]
-    assert lexical.ngram_statistics([["the", "cat"]], [["the", "cat", "sat"]], 2).tolist() == [
-        [2, 3, 2, 1, 2, 1]]
-    assert lexical.ngram_statistics([""], [""], 2).tolist() == [[0] * 6]
+    assert counted(["abab", ""], ["ab", "b"], 2) == [[4, 2, 2, 3, 1, 1], [0, 1, 0, 0, 0, 0]]
+    assert counted([["the", "cat"]], [["the", "cat", "sat"]], 2) == [[2, 3, 2, 1, 2, 1]]
+    assert counted([""], [""], 2) == [[0] * 6]
+
+
+@pytest.mark.parametrize("alphabet", [3, 40, 3000])  # 3000 symbols: six of them fill 72 bits
+def test_counts_equal_those_of_counters(alphabet):
+    rng = random.Random(alphabet)
+    letters = [chr(0x4e00 + n) for n in range(alphabet)]
+    sides = [["".join(rng.choices(letters, k=rng.randrange(90))) for _ in range(40)]
+             for _ in range(2)]
+    sides[0][:20] = [text[:len(text) // 2] + text[:9] for text in sides[1][:20]]
+    expected = []
+    for output, reference in zip(*sides, strict=True):
+        row = []
+        for n in range(1, 7):
+            a, b = (Counter(text[i:i + n] for i in range(len(text) - n + 1))
+                    for text in (output, reference))
+            row += [a.total(), b.total(), (a & b).total()]
+        expected.append(row)
+    assert counted(*sides, 6) == expected
+    assert counted(*([list(text) for text in side] for side in sides), 6) == expected
+
+
+def test_every_segment_of_a_system_counts_as_in_sacrebleu(text, pieces):
+    refs, hyps, _ = text
+    table, _ = ours("chrf++", hyps, refs, pieces)
+    theirs = CHRF(word_order=2, references=[refs])._extract_corpus_statistics(hyps, None)
+    assert table.tolist() == theirs
+
+
+def test_an_order_that_the_reference_is_too_short_for_counts_nothing():
+    hyps, refs = ["abcdefgh ij", "a", ""], ["ab", "abcd e", "x"]
+    theirs = CHRF(word_order=2, references=[refs])._extract_corpus_statistics(hyps, None)
+    assert ours("chrf++", hyps, refs, None)[0].tolist() == theirs
+
+
+def test_texts_in_another_order_are_counted_in_that_order(text):
+    refs, hyps, _ = text
+    order = np.random.default_rng(1).permutation(len(refs))
+    hyps_grams, refs_grams = lexical.chrf_grams([hyps, refs])
+    mixed = lexical.chrf_statistics(hyps_grams, lexical.reordered_parts(refs_grams, order))
+    again, _ = ours("chrf++", hyps, [refs[i] for i in order], None)
+    assert mixed.tolist() == again.tolist()
 
 
 METRICS = ["chrf", "chrf++", "spbleu"]

@@ -110,6 +110,26 @@ def test_bound_is_where_non_inferiority_tips():
     assert closed_forms.noninferior_p(-0.004, 0.007, 90, -bound) == pytest.approx(0.05, abs=1e-12)
 
 
+def test_two_sided_p_and_interval_equal_scipys_t_test():
+    x = np.random.default_rng(8).normal(0.4, 1, 12)
+    expected = scipy.stats.ttest_1samp(x, 0)
+    found = (x.mean(), scipy.stats.sem(x), 11)
+    assert closed_forms.two_sided_p(*found) == pytest.approx(expected.pvalue, rel=1e-12)
+    assert closed_forms.interval(*found, 0.1) == pytest.approx(expected.confidence_interval(0.9))
+    assert closed_forms.two_sided_p(-9e9, 1.0, 30) > 0  # never printed as 0
+
+
+@pytest.mark.parametrize(("se", "df"), [(float("nan"), 0), (0.0, 5), (1.0, 0)])
+def test_without_a_standard_error_there_is_neither_p_nor_interval(se, df):
+    assert closed_forms.two_sided_p(1.0, se, df) is None
+    assert closed_forms.interval(1.0, se, df, 0.05) is None
+
+
+def test_the_bound_at_half_of_alpha_is_the_lower_end_of_the_interval():
+    low, _ = closed_forms.interval(-0.004, 0.007, 6.2, 0.05)
+    assert closed_forms.lower_bound(-0.004, 0.007, 6.2, 0.025) == pytest.approx(low)
+
+
 @pytest.mark.parametrize(("gained", "lost"), [(0, 0), *TABLES])
 @pytest.mark.parametrize("margin", [0.02, 0.03, 0.1])
 def test_score_test_uses_the_likeliest_null(gained, lost, margin):
@@ -144,6 +164,17 @@ def test_detectable_difference_has_the_promised_power():
     assert power == pytest.approx(0.8, abs=1e-12)
 
 
+@pytest.mark.parametrize("df", [4, 6.2, 12, 50])
+def test_detectable_difference_has_its_power_with_few_degrees_of_freedom_too(df):
+    """By the non-central t: Student's quantiles hit 80 % closely, the normal ones do not."""
+    def power(effect):
+        t = scipy.stats.t.isf(0.025, df)
+        return scipy.stats.nct.sf(t, df, effect) + scipy.stats.nct.cdf(-t, df, effect)
+
+    assert power(closed_forms.detectable(1.0, 0.05, df)) == pytest.approx(0.8, abs=0.015)
+    assert power(closed_forms.detectable(1.0, 0.05)) < (0.77 if df < 20 else 0.8)
+
+
 def test_interquartile_mean_equals_scipys_trimmed_mean():
     for size in (1, 3, 4, 15):
         x = np.random.default_rng(size).normal(size=size)
@@ -159,8 +190,21 @@ def test_correlation_of_a_constant_is_undefined():
 @pytest.mark.parametrize(("delta", "p", "lower", "both", "word"), [
     (1.0, 0.01, 0.001, 0.9, "better"), (-1.0, 0.01, 0.001, 0.001, "worse"),
     (0.1, 0.5, 0.001, 0.01, "equivalent"), (0.1, 0.5, 0.01, 0.3, "maintained"),
+    (0.1, 0.5, 0.025, 0.026, "maintained"), (0.1, 0.5, 0.026, 0.026, "inconclusive"),
+    (0.1, 0.05, 0.5, 0.5, "better"), (0.1, 0.051, 0.5, 0.5, "inconclusive"),
     (0.1, 0.5, 0.3, 0.3, "inconclusive"), (0.1, 0.5, None, None, "inconclusive"),
     (0.1, None, None, None, "n/a (not tested)")])
 def test_verdicts_are_read_from_the_top(delta, p, lower, both, word):
     assert closed_forms.verdict(delta, p, lower, both, 0.05) == word
     assert closed_forms.verdict(delta, p, lower, both, 0.05, "why") == "n/a (why)"
+
+
+@pytest.mark.parametrize(("verdicts", "weakest"), [
+    (["better", "better"], "better"), (["better", "worse"], "worse"),
+    (["maintained", "inconclusive"], "inconclusive"), (["equivalent", "maintained"], "maintained"),
+    (["better", "equivalent"], "equivalent"), (["inconclusive", "n/a (one cluster only: x)"],
+                                               "n/a (one cluster only: x)"),
+    (["n/a (not tested)", "worse"], "worse"), (["cannot show harm", "maintained"],
+                                               "cannot show harm")])
+def test_the_weaker_verdict_is_the_least_favourable(verdicts, weakest):
+    assert closed_forms.weaker(verdicts) == closed_forms.weaker(verdicts[::-1]) == weakest

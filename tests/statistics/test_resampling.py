@@ -8,6 +8,7 @@ import scipy.stats
 
 from stages.statistics import resampling
 from stages.statistics.resampling import (
+    at_resolution,
     bootstrap_weights,
     collect,
     percentile_interval,
@@ -35,6 +36,12 @@ def test_draws_are_those_of_choice():
 def test_identical_systems_have_p_one_and_p_is_never_zero():
     assert two_sided_p(np.zeros(999), 0.0) == 1.0
     assert two_sided_p(np.zeros(999), 9.0) == 1 / 1000
+
+
+@pytest.mark.parametrize("draws", [19, 999, 10_000])
+def test_a_p_that_no_draw_reached_is_an_upper_limit(draws):
+    assert at_resolution(float(two_sided_p(np.zeros(draws), 9.0)), draws)
+    assert not at_resolution(float(two_sided_p(np.r_[9.0, np.zeros(draws - 1)], 9.0)), draws)
 
 
 def test_a_tie_counts_although_rounding_moves_it():

@@ -1,11 +1,15 @@
-"""Compare systems on one test set: corpus metrics, resampled over sentence ids.
+"""Compare systems on one test set by corpus metrics, documents as the unit.
 
 in   a ``Corpus`` (see ``rows.segments``) and the significance settings
-out  rows of the translation and floor tables, raw and unrounded; scores are 0-100
+out  rows of the translation table, raw and unrounded; scores are 0-100
 
-An id stands for one sentence in all its translations, so an id is drawn with all directions and
-all systems at once. Corpus metrics are recomputed from summed statistics in every resample. The
-score of a group of directions is the mean of their corpus scores.
+The headline interval, p, detectable difference and verdict come from leaving out one document at a
+time (``estimates``), with Student's t on the effective number of documents (``clusters``). Beside
+them stand what readers expect, paired bootstrap and approximate randomisation over sentence ids,
+each id with all its translations and all systems at once; and, as a check of the documents' p that
+needs no standard error, the same randomisation of whole documents. Corpus metrics are recomputed
+from summed statistics every time. The score of a group of directions is the mean of their corpus
+scores.
 """
 
 from __future__ import annotations
@@ -13,57 +17,22 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-from ...rows import lexical, seeded
+from ...rows import seeded
 from ...rows.lexical import Array
-from ...rows.pairing import COPY, FLAGS, SHUFFLED
+from ...rows.results import FLAGS
 from ...rows.segments import Corpus, Metric
-from .. import closed_forms, resampling, tables
+from .. import closed_forms, clusters, resampling, tables
 from ..resampling import collect
+from . import floors, off_target
+from .estimates import Estimate, Group, Index, Row, Scored, estimate, minus, pool, sizes
+from .tables import place
 
-Row = dict[str, Any]
 Settings = dict[str, Any]
-Index = NDArray[np.intp]
-
-ENGLISH = "eng_Latn"
-GROUPS = ("into_eng", "out_of_eng", "low_resource", "mid_resource", "high_resource")
-THRESHOLDS = {"chrf++": "chrf", "spbleu": "spbleu101", "xcomet": "xcometxxl",
-              "xcomet-xl": "xcometxl", "comet22": "comet22", "cometkiwi22": "cometkiwi22"}
-SATURATED = 0.99  # share of the curve's ceiling above which it says nothing more
-
-
-class Group(NamedTuple):
-    """A row of the table: a direction, or a named set of them."""
-
-    name: str
-    directions: list[int]
-
-
-def groups(directions: Sequence[str], languages: dict[str, Row]) -> list[Group]:
-    """A row per direction, into and out of English, and by resources of the other language."""
-    members: dict[str, list[int]] = {name: [] for name in GROUPS}
-    for d, direction in enumerate(directions):
-        source, target = direction.split("-")
-        other = source if target == ENGLISH else target
-        level = languages.get(other, {}).get("resource")
-        for name, belongs in (("into_eng", target == ENGLISH), ("out_of_eng", source == ENGLISH),
-                              (f"{level}_resource", True)):
-            if belongs and name in members:
-                members[name].append(d)
-    return [*(Group(direction, [d]) for d, direction in enumerate(directions)),
-            *(Group(name, found) for name, found in members.items() if found)]
-
-
-def pool(table: Array, units: Index) -> Array:
-    """Sum statistics (..., ids, columns) over the ids of each unit: (..., units, columns)."""
-    pooled = np.zeros((*table.shape[:-2], int(units.max()) + 1, table.shape[-1]))
-    np.add.at(np.moveaxis(pooled, -2, 0), units, np.moveaxis(table, -2, 0))
-    return pooled
 
 
 def scorer(table: Array, score: Callable[[Array], Array]) -> Callable[[Array], Array]:
@@ -94,21 +63,20 @@ def by_units(data: Corpus, rows: Sequence[Group], by_document: bool,
 
 
 def bootstrap(data: Corpus, metric: Metric, rows: Sequence[Group], settings: Settings,
-              by_document: bool = False) -> dict[str, tuple[Array, int]]:
-    """Per row: scores of all systems in every resample, (resamples, systems), and its units."""
-    found: dict[str, tuple[Array, int]] = {}
-    for members, kept, units, key in by_units(data, rows, by_document):
-        table = pool(data.statistics[metric.name][:, :, kept], units)
-        count = table.shape[2]
+              ) -> dict[str, Array]:
+    """Per row: scores of all systems in every resample of sentence ids, (resamples, systems)."""
+    found: dict[str, Array] = {}
+    for members, kept, _, key in by_units(data, rows, False):
+        table = data.statistics[metric.name][:, :, kept]
         draws = collect(resampling.bootstrap_weights(
-            count, settings["resamples"], seeded.generator(settings["seed"], "bootstrap", key)),
-            scorer(table, metric.score))
-        found |= {row.name: (draws[..., row.directions].mean(-1), count) for row in members}
-    return {row.name: found[row.name] for row in rows}
+            len(kept), settings["resamples"],
+            seeded.generator(settings["seed"], "bootstrap", key)), scorer(table, metric.score))
+        found |= {row.name: draws[..., row.directions].mean(-1) for row in members}
+    return found
 
 
 def randomisation_p(data: Corpus, metric: Metric, rows: Sequence[Group], pair: tuple[int, int],
-                    settings: Settings, by_document: bool = False) -> dict[str, float]:
+                    settings: Settings, by_document: bool) -> dict[str, float]:
     """Approximate randomisation (Noreen 1989; Riezler and Maxwell 2005), two-sided, per row.
 
     Every unit's two systems change places with probability 1/2, in all directions at once.
@@ -135,87 +103,101 @@ def randomisation_p(data: Corpus, metric: Metric, rows: Sequence[Group], pair: t
     return found
 
 
-def jackknife(data: Corpus, metric: Metric, row: Group, pair: tuple[int, int]) -> float:
-    """Standard error of the difference of a row, ids left out one at a time."""
-    kept = data.present[row.directions].any(0)
-    table = data.statistics[metric.name][list(pair)][:, row.directions][:, :, kept]
-    scores = metric.score(table.sum(-2, keepdims=True) - table).mean(1)
-    return float(closed_forms.jackknife_se(scores[0] - scores[1]))
+def compare(data: Corpus, metric: Metric, scores: Scored, rows: Sequence[Group], system: str,
+            baseline: str, settings: Settings, draws: dict[str, Array]) -> list[Row]:
+    """The translation table of a contrast and metric.
 
-
-def human_agreement(metric: str, delta: float) -> float | str | None:
-    """Percent of cases in which people prefer the system that a difference this large favours.
-
-    Kocmi et al. 2024 (https://aclanthology.org/2024.acl-long.110), package ``mt-thresholds``;
-    fitted on systems close in quality. "saturated" within 1 % of the fitted curve's ceiling,
-    where it cannot tell a large difference from a larger one. None for a metric it lacks.
+    ``scores``: of all systems, from ``estimates.scored``; ``draws``: from ``bootstrap``.
     """
-    import mt_thresholds
-
-    curve = THRESHOLDS.get(metric)
-    if curve is None:
-        return None
-    found = mt_thresholds.accuracy(abs(delta), curve)
-    return "saturated" if found >= SATURATED * mt_thresholds.accuracy(math.inf, curve) else found
-
-
-def compare(data: Corpus, metric: Metric, rows: Sequence[Group], system: str, baseline: str,
-            settings: Settings, draws: dict[str, tuple[Array, int]],
-            document_draws: dict[str, tuple[Array, int]]) -> list[Row]:
-    """The translation table of a contrast and metric; ``draws`` come from ``bootstrap``."""
     pair = (data.systems.index(system), data.systems.index(baseline))
-    alpha = settings["alpha"]
-    margin = settings["equivalence"].get(metric.name)
-    totals = data.statistics[metric.name].sum(-2)
-    scores = metric.score(totals)
-    agreed = lexical.chrf_of_pp(totals) if metric.name == "chrf++" else scores
-    p_values = randomisation_p(data, metric, rows, pair, settings)
+    alpha, margin = settings["alpha"], settings["equivalence"].get(metric.name)
+    difference, counts = minus(scores, *pair), sizes(data)
+    by_sentence = randomisation_p(data, metric, rows, pair, settings, False)
     clustered = len(np.unique(data.documents)) < len(data.ids)
-    p_documents = randomisation_p(data, metric, rows, pair, settings, True) if clustered else {}
+    by_document = randomisation_p(data, metric, rows, pair, settings, True) if clustered else {}
     table = []
     for row in rows:
-        level, change, agreement = (values[:, row.directions].mean(-1) for values in (
-            scores, scores, agreed))
-        delta = float(change[pair[0]] - change[pair[1]])
-        sampled, units = draws[row.name]
-        se = jackknife(data, metric, row, pair)
-        kept = data.present[row.directions].any(0)
+        found = estimate(difference, counts, row.directions)
+        level = scores.whole[:, row.directions].mean(-1)
+        floor = floors.beside(data, metric, scores, row, pair, alpha)
+        at_floor = floor["above_copy"] is False or floor["above_shuffled"] is False
         same = bool(np.array_equal(*data.statistics[metric.name][list(pair)][:, row.directions]))
-        found: Row = {
-            "direction": row.name, "n": int(data.present[row.directions].sum()), "ids": units,
-            "documents": len(np.unique(data.documents[kept])),
-            "baseline": float(level[pair[1]]), "system": float(level[pair[0]]), "delta": delta,
-            "ci": interval(sampled[:, pair[0]] - sampled[:, pair[1]], units, alpha),
-            "se": se, "p": p_values[row.name], "mde": closed_forms.detectable(se, alpha) or None,
-            "p_ni": margin and closed_forms.noninferior_p(delta, se, units - 1, margin),
-            "p_tost": margin and closed_forms.tost_p(delta, se, units - 1, margin),
-            "bound": closed_forms.lower_bound(delta, se, units - 1, alpha), "same": same,
-            "agreement": human_agreement(metric.name, float(
-                agreement[pair[0]] - agreement[pair[1]])),
-            "ci_documents": None, "p_documents": p_documents.get(row.name)}
-        if clustered:
-            sampled, units = document_draws[row.name]
-            found["ci_documents"] = interval(sampled[:, pair[0]] - sampled[:, pair[1]], units,
-                                             alpha)
-        for flag in FLAGS:
-            values = data.flags[flag][:, row.directions].mean(-1)
-            found |= {f"{flag}_baseline": float(values[pair[1]]),
-                      f"{flag}_system": float(values[pair[0]])}
-        table.append(found)
-    single = [row for row, group in zip(table, rows, strict=True)
-              if group.name in data.directions]
-    grouped = [row for row in table if row not in single]
-    for family in (single, grouped):  # directions and groups are families of their own
-        for found, p in zip(family, closed_forms.holm([row["p"] for row in family]), strict=True):
-            found["p_holm"] = p
-            found["verdict"] = closed_forms.verdict(
-                found["delta"], p, found["p_ni"], found["p_tost"], alpha,
-                "identical outputs" if found.pop("same") else "")
+        sampled = draws[row.name][:, pair[0]] - draws[row.name][:, pair[1]]
+        table.append({
+            "direction": row.name, "baseline": float(level[pair[1]]),
+            "system": float(level[pair[0]]), **units(data, counts, row, found, sampled),
+            **tested(found, same, None if at_floor else margin, alpha),
+            **by_draws(sampled, by_sentence[row.name], by_document.get(row.name),
+                       int(data.present[row.directions].any(0).sum()), settings),
+            "agreement": None if at_floor else floors.human_agreement(metric, found.delta), **floor,
+            **off_target.rates(data, row, pair, settings["off_target_false_alarm"]),
+            **flags(data, row, pair),
+            "verdict": untested(found, counts, row, same)})
+    for family in (table[:len(data.directions)], table[len(data.directions):]):
+        # Directions and groups of them are families of their own.
+        for one, p in zip(family, closed_forms.holm([one["p"] for one in family]), strict=True):
+            one["p_holm"] = p
+            one["verdict"] = closed_forms.verdict(one["delta"], p, one["p_ni"], one["p_tost"],
+                                                  alpha, one["verdict"])
+            one["kind"] = floors.kind(one["verdict"], one["survives"], settings["fluency_share"])
     return table
 
 
+def units(data: Corpus, counts: Array, row: Group, found: Estimate, sampled: Array) -> Row:
+    """What the row rests on. ``sampled``: differences in resamples of sentences."""
+    of_each = counts[row.directions].sum(0)
+    ids, documents = int(data.present[row.directions].any(0).sum()), int((of_each > 0).sum())
+    worth = clusters.effective(of_each)
+    clustered = documents < ids
+    return {"n": int(of_each.sum()), "ids": ids, "documents": documents,
+            "unit": "documents" if clustered else "sentences", "effective_documents": worth,
+            "icc": clusters.correlation(found.se, float(sampled.std()), ids, worth)
+            if clustered and found.df else None}
+
+
+def tested(found: Estimate, same: bool, margin: float | None, alpha: float) -> Row:
+    """The headline's numbers, all of one t. ``same``: the outputs are identical."""
+    delta, se, df = found
+    return {"delta": delta, "se": se if df else None, "df": df or None,
+            "ci": [0.0, 0.0] if same else found.interval(alpha),
+            "p": 1.0 if same else closed_forms.two_sided_p(*found),
+            "bound": closed_forms.lower_bound(*found, alpha / 2),
+            "mde": closed_forms.detectable(se, alpha, df) if se > 0 else None,
+            "p_ni": margin and closed_forms.noninferior_p(*found, margin),
+            "p_tost": margin and closed_forms.tost_p(*found, margin)}
+
+
+def by_draws(sampled: Array, by_sentence: float, by_document: float | None, ids: int,
+             settings: Settings) -> Row:
+    """What stands beside: bootstrap and swaps of sentences, swaps of documents."""
+    low, high = resampling.percentile_interval(sampled, ids, settings["alpha"])
+    p_values = {"p_documents": by_document, "p_sentences": by_sentence}
+    return {"ci_sentences": [float(low), float(high)] if np.isfinite(low) else None, **p_values,
+            "at_resolution": [key for key, p in p_values.items() if p is not None
+                              and resampling.at_resolution(p, settings["ar_trials"])]}
+
+
+def untested(found: Estimate, counts: Array, row: Group, same: bool) -> str:
+    """Why a row is not tested; empty if it is."""
+    if same:
+        return "identical outputs"
+    if (counts[row.directions] > 0).sum(-1).min() < 2:
+        return "one document only"
+    if not found.df:
+        return "documents worth fewer than two of equal size"
+    return "" if found.se > 0 else "the difference does not vary between documents"
+
+
+def flags(data: Corpus, row: Group, pair: tuple[int, int]) -> Row:
+    """Percent of flagged outputs of both systems; the mean over the row's directions."""
+    there = data.present[row.directions].sum(-1)
+    return {f"{flag}_{side}": 100 * float((data.flags[flag][s, row.directions].sum(-1)
+                                           / there).mean())
+            for flag in FLAGS for side, s in zip(("system", "baseline"), pair, strict=True)}
+
+
 def agreement(by_metric: dict[str, list[Row]]) -> None:
-    """Set ``agree`` on every row: do the metrics tell the same story?"""
+    """Set ``agree`` on every row: do the metrics tell the same story, with the same unit?"""
     for rows in zip(*by_metric.values(), strict=True):
         signs = {row["delta"] > 0 for row in rows if row["delta"]}
         words = {row["verdict"] for row in rows}
@@ -224,55 +206,45 @@ def agreement(by_metric: dict[str, list[Row]]) -> None:
                 "yes" if len(words) == 1 else "partly"
 
 
-def interval(draws: Array, units: int, alpha: float) -> list[float] | None:
-    """A percentile interval as a list, None if there is too little to draw from."""
-    low, high = resampling.percentile_interval(draws, units, alpha)
-    return [float(low), float(high)] if np.isfinite(low) else None
-
-
-def floors(data: Corpus, metric: Metric, rows: Sequence[Group], system: str,
-           settings: Settings, draws: dict[str, tuple[Array, int]]) -> list[Row]:
-    """Scores of all systems beside what needs no skill, and what ``system`` adds to copying."""
-    scores = metric.score(data.statistics[metric.name].sum(-2))
-    here, copied = data.systems.index(system), len(data.systems) - 1
-    table = []
-    for row in rows:
-        level = scores[:, row.directions].mean(-1)
-        chance = data.shuffled[metric.name][:, row.directions].mean(-1)
-        sampled, units = draws[row.name]
-        table.append({
-            "direction": row.name, COPY: float(level[copied]), SHUFFLED: float(chance[here]),
-            **{name: float(level[s]) for s, name in enumerate(data.systems[:-1])},
-            **{f"shuffled_{name}": float(chance[s])
-               for s, name in enumerate(data.systems[:-1])},
-            "delta": float(level[here] - level[copied]),
-            "ci": interval(sampled[:, here] - sampled[:, copied], units, settings["alpha"]),
-            "delta_shuffled": float(level[here] - chance[here])})
-    return table
-
-
-def notes(data: Corpus, metric: Metric, rows: Sequence[Row], settings: Settings) -> list[str]:
+def notes(metric: Metric, rows: Sequence[Row], settings: Settings) -> list[str]:
     """What a reader of the translation table has to know."""
     margin, alpha = settings["equivalence"].get(metric.name), settings["alpha"]
+    worth = [row["effective_documents"] for row in rows]
+    unit = "documents" if any(row["unit"] == "documents" for row in rows) else "sentences"
     said = [f"{metric.label}: {metric.signature}.",
-            f"{settings['resamples']} resamples and {settings['ar_trials']} swaps of sentence ids, "
-            "each id with all its translations; the same draw serves every row. At p = "
-            f"{alpha} the Monte Carlo error ({tables.level(alpha)}) is "
-            f"{monte_carlo_error(settings['ar_trials'], alpha):.4f}.",
-            "Groups are means of their directions' corpus scores. Directions and groups are "
-            "separate Holm families."]
-    if margin:
-        said.append(f"Margin for maintained and equivalent: {margin} {metric.label}.")
-    if metric.name in ("chrf++", "spbleu"):
-        said.append("Human agreement is that of " + (
-            "the chrF difference" if metric.name == "chrf++" else "spBLEU with the FLORES-101 "
-            "tokenizer, also where this run's tokenizer is another") + ".")
-    if any(row["p_documents"] is not None for row in rows):
-        lost = [row["direction"] for row in rows if row["verdict"] in ("better", "worse")
-                and row["p_documents"] > alpha]
-        said.append("Sentences are the unit. Drawing whole documents instead, where sentences "
-                    "share one, " + (f"p exceeds alpha for {', '.join(lost)}." if lost else
-                                     "leaves p of every better or worse row below alpha."))
+            f"Unit: {unit}. Interval, p, MDE and verdict leave out one of them at a time, in all "
+            "directions at once (jackknife), with Student's t on the effective number less one."]
+    if unit == "documents" and min(worth) < clusters.FEW:
+        said.append(f"Few documents: their unequal sizes are worth {min(worth):.1f} equal ones "
+                    f"where they are fewest (below {clusters.FEW}). The table of levels says what "
+                    "each method is worth here.")
+    fluent = [place(row["direction"]) for row in rows if row["kind"] == "fluency"]
+    if fluent:
+        said.append("Fluency in the language, not translation: more than "
+                    f"{100 * settings['fluency_share']:g} % of the gain survives shuffled "
+                    f"references for {', '.join(fluent)}.")
+    if unit == "documents" and (lost := [
+            place(row["direction"]) for row in rows if row["verdict"].split(" (")[0] not in (
+                "better", "worse") and row["p_sentences"] <= alpha]):
+        said.append("Sentences as the unit would have called a difference that documents do not "
+                    f"bear out: {', '.join(lost)} (p by sentence not corrected).")
+    said.append(f"{settings['resamples']} resamples and {settings['ar_trials']} swaps; the same "
+                f"draw serves every row. At p = {alpha} the Monte Carlo error "
+                f"({tables.level(alpha)}) is {monte_carlo_error(settings['ar_trials'], alpha):.4f}"
+                "; ≤: no draw reached the observed difference.")
+    said.append("Groups are means of their directions' corpus scores. Directions and groups are "
+                "separate Holm families.")
+    said.append(f"Margin for maintained and equivalent: {margin} {metric.label}." if margin else
+                f"No margin is set for {metric.label}, so nothing is called maintained or "
+                "equivalent.")
+    if floors.curve(metric) is None:
+        said.append(f"Human agreement: no curve is published for {metric.label} as signed here; "
+                    "that of a neighbouring metric or tokenizer is not used in its place.")
+    if below := [place(row["direction"]) for row in rows
+                 if row["above_copy"] is False or row["above_shuffled"] is False]:
+        said.append("At a floor, where neither margins nor human agreement apply (not shown to be "
+                    "above the copied source, or not above every one of the shuffled scores): "
+                    f"{', '.join(below)}.")
     return said
 
 
