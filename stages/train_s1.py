@@ -3,7 +3,7 @@
 in     data/qe/select/pairs.jsonl      the chosen pairs, direction assigned
        data/format/test.jsonl          its dev split, for the held-out loss only
        data/download/model             the instruct model
-out    layers.safetensors (the trained tensors), config.json, loss.csv
+out    layers.safetensors (the trained tensors), config.json, loss.csv, sensitivity.csv
 paper  two-stage training, first stage: bottom 4 layers, 1 epoch, cosine, warmup 0.03.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .common import params
 from .common.command import run_stage
-from .model.layers import bottom_layers
+from .model.layers import chosen
 from .training import sft
 
 
@@ -25,11 +25,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("dev", type=Path, help="held-out pairs, JSON Lines")
     parser.add_argument("out", type=Path, help="folder for the trained tensors")
     args = parser.parse_args(argv)
+    depth = params.scaled("model.depth")
+    settings = (params.get("train") | params.get("train_s1")
+                | params.scaled("train") | params.scaled("train_s1"))
     sft.train(args.model, args.pairs, args.dev, args.out,
-              layers=bottom_layers(params.get("layers.bottom")),
-              depth=params.scaled("model.depth"), settings=params.scaled("train"),
-              lr=params.scaled("train_s1.lr"), system=params.scaled("model.system"),
-              seed=params.get("seed"), machine=params.get("machine"))
+              layers=chosen(settings["layers"], depth, params.get("layers.bottom")), depth=depth,
+              settings=settings, system=params.scaled("model.system"),
+              machine=params.get("machine"))
 
 
 if __name__ == "__main__":

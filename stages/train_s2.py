@@ -3,7 +3,7 @@
 in     data/qe/select/pairs.jsonl      the same pairs as in stage 1
        data/format/test.jsonl          its dev split, for the held-out loss only
        data/train_s1                   what stage 1 trained
-out    layers.safetensors (the trained tensors), config.json, loss.csv
+out    layers.safetensors (the trained tensors), config.json, loss.csv, sensitivity.csv
 paper  two-stage training, second stage: top 15 layers; the middle stays frozen throughout.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .common import params
 from .common.command import run_stage
-from .model.layers import top_layers
+from .model.layers import chosen
 from .training import sft
 
 
@@ -26,10 +26,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("out", type=Path, help="folder for the trained tensors")
     args = parser.parse_args(argv)
     depth = params.scaled("model.depth")
+    settings = (params.get("train") | params.get("train_s2")
+                | params.scaled("train") | params.scaled("train_s2"))
     sft.train(args.parent, args.pairs, args.dev, args.out,
-              layers=top_layers(params.get("layers.top"), params.get("layers.skip"), depth),
-              depth=depth, settings=params.scaled("train"), lr=params.scaled("train_s2.lr"),
-              system=params.scaled("model.system"), seed=params.get("seed"),
+              layers=chosen(settings["layers"], depth, **params.get("layers")), depth=depth,
+              settings=settings, system=params.scaled("model.system"),
               machine=params.get("machine"))
 
 

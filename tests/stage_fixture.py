@@ -7,8 +7,12 @@ from typing import Any
 from stages.common import jsonl
 
 MACHINE = {"device": "cpu", "threads": 1}
-TRAIN = {"epochs": 1, "schedule": "cosine", "warmup": 0.03, "weight_decay": 0.0,
-         "clip": 1.0, "batch": 2, "accumulation": 1, "dev_pairs": 2}
+RECIPE = {"method": "layers", "seed": 1, "shuffle_targets": False, "replay": 0.0, "kl": 0.0,
+          "lora": {"rank": 2, "alpha": 4, "targets": ["q_proj", "down_proj"]}}
+STAGE = {"pairs": [0, 1], "epochs": 1}
+TRAIN = {"schedule": "cosine", "warmup": 0.03, "weight_decay": 0.0,
+         "clip": 1.0, "batch": 2, "accumulation": 1, "dev_pairs": 2, "check_pairs": 2}
+SETTINGS = RECIPE | STAGE | TRAIN | {"lr": 1e-2}  # as a training stage resolves them
 
 
 def params(folder: Path, depth: int, bottom: int = 1, top: int = 2, skip: tuple[int, ...] = (),
@@ -17,7 +21,8 @@ def params(folder: Path, depth: int, bottom: int = 1, top: int = 2, skip: tuple[
     (folder / "params.yaml").write_text(json.dumps({
         "scale": "s", "suite": "s", "suites": {"s": {}}, "seed": 1, "machine": MACHINE,
         "layers": {"bottom": bottom, "top": top, "skip": list(skip)},
-        **(recipe or {}),
+        "train": RECIPE, "train_s1": STAGE | {"layers": "bottom"},
+        "train_s2": STAGE | {"layers": "top"}, **(recipe or {}),
         "scales": {"s": {"model": {"name": "toy", "depth": depth, "system": None}, **sections}}}))
 
 

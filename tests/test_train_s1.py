@@ -29,10 +29,27 @@ def test_the_bottom_layers_are_trained(inputs, tmp_path, tiny_model):
     assert trained_layers(tmp_path / "data/train_s1") == {0, 1}
     config = json.loads((tmp_path / "data/train_s1/config.json").read_text())
     assert (config["layers"], config["lr"], config["steps"]) == ([0, 1], 1e-3, 3)
-    assert config["settings"] == stage_fixture.TRAIN  # nothing of the machine
+    assert config["settings"] == stage_fixture.SETTINGS | {"layers": "bottom", "lr": 1e-3}
     assert config["parent_sha256"] == weights.revision(tiny_model)
     assert sorted(path.name for path in (tmp_path / "data/train_s1").iterdir()) == [
-        "config.json", "layers.safetensors", "loss.csv"]
+        "config.json", "layers.safetensors", "loss.csv", "sensitivity.csv"]
+
+
+@pytest.mark.parametrize(("choice", "layers"), [
+    ({"last": 2}, {4, 5}), ([1, 4], {1, 4}), ("all", set(range(6)))])
+def test_a_control_tunes_other_layers(inputs, tmp_path, choice, layers):
+    stage_fixture.params(tmp_path, 6, train=stage_fixture.TRAIN, train_s1={"lr": 1e-3},
+                         recipe={"train_s1": stage_fixture.STAGE | {"layers": choice}})
+    train_s1.main(inputs)
+    assert trained_layers(tmp_path / "data/train_s1") == layers
+
+
+@pytest.mark.parametrize("choice", ["top", "both"])
+def test_what_needs_the_top_is_for_stage_two(inputs, tmp_path, choice):
+    stage_fixture.params(tmp_path, 6, train=stage_fixture.TRAIN, train_s1={"lr": 1e-3},
+                         recipe={"train_s1": stage_fixture.STAGE | {"layers": choice}})
+    with pytest.raises(UserError, match=rf"{choice} is for stage 2 alone\. Write {{last: N}}"):
+        train_s1.main(inputs)
 
 
 def test_no_bottom_layers_leaves_the_model_as_it_is(inputs, tmp_path, tiny_model):

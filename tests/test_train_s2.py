@@ -23,11 +23,12 @@ def folder(tmp_path, monkeypatch, tiny_model):
     return tmp_path
 
 
-def run(top, skip=(), depth=6):
+def run(top, skip=(), depth=6, layers="top"):
     from pathlib import Path
 
     stage_fixture.params(Path(), depth, top=top, skip=skip, train=stage_fixture.TRAIN,
-                         train_s2={"lr": 1e-3})
+                         train_s2={"lr": 1e-3},
+                         recipe={"train_s2": stage_fixture.STAGE | {"layers": layers}})
     train_s2.main(["data/train_s1", "pairs.jsonl", "dev.jsonl", "data/train_s2"])
     names = load_file("data/train_s2/layers.safetensors")
     return sorted({int(name.split(".")[2]) for name in names})
@@ -37,6 +38,10 @@ def run(top, skip=(), depth=6):
     (2, (), [4, 5]), (3, (), [3, 4, 5]), (3, (4,), [3, 5])])
 def test_the_top_layers_are_trained(folder, top, skip, layers):
     assert run(top, skip) == layers
+
+
+def test_both_blocks_train_jointly(folder):
+    assert run(2, layers="both") == [0, 4, 5]
 
 
 def test_it_starts_where_stage_one_ended(folder):

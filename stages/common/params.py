@@ -10,30 +10,15 @@ before it works, and no stage depends on the recipe for it.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from .errors import BAD_CONFIG, UserError
+from .layer_choice import impossible, impossible_stage
 
 FILE = Path("params.yaml")
 SHIPPED = Path(__file__).parents[1] / FILE  # only in an installed package: its defaults
-
-
-def impossible(bottom: int, top: int, skip: Sequence[int], depth: int) -> str | None:
-    """Why the choice of layers cannot be made in a model of ``depth`` layers, or None."""
-    for name, count in (("bottom", bottom), ("top", top)):
-        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            return f"{name} must be a whole number of layers, not {count!r}"
-    if bottom + top > depth:
-        return (f"bottom {bottom} and top {top} overlap or exceed the model: "
-                f"it has {depth} layers")
-    block = range(depth - top, depth)
-    if wrong := [layer for layer in skip if layer not in block]:
-        return (f"skip {wrong} is not among the top {top} layers "
-                f"{block.start}-{depth - 1} of {depth}")
-    return None
 
 
 @cache
@@ -52,6 +37,9 @@ def _load(path: Path, stamp: tuple[int, int]) -> dict[str, Any]:
     layers, model = tree["layers"], tree["scales"][tree["scale"]]["model"]
     if why := impossible(layers["bottom"], layers["top"], layers["skip"], model["depth"]):
         raise UserError(f"{path}: layers: {why} ({model['name']})", BAD_CONFIG)
+    for stage in {"train_s1", "train_s2"} & set(tree):
+        if why := impossible_stage(stage, tree[stage], tree["train"]["method"], model["depth"]):
+            raise UserError(f"{path}: {stage}: {why} ({model['name']})", BAD_CONFIG)
     return tree
 
 

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..common.hashes import file_sha256, text16
+from ..common.hashes import file_sha256, of_json, text16
 from .prompts import INSTRUCTION
 from .weights import revision
 
@@ -22,13 +22,17 @@ PACKAGES = ("torch", "transformers", "sacrebleu", "lm-eval", "fasttext", "unbabe
 
 
 def signature(model: Path, tokenizer: PreTrainedTokenizerBase, prompts: list[str], seed: int,
-              dtype: str, decoding: str) -> dict[str, Any]:
+              dtype: str, decoding: str, derive: dict[str, Any] | None = None) -> dict[str, Any]:
     """Identify a run of a model. ``prompts`` are rendered ones, hashed together.
 
-    Device and threads belong to the machine: they are in the run's cost records, not here.
+    The revision is that of the weights in the folder, or where ``derive`` says what is made of
+    them in memory (``model.derive``) a hash of both. Device and threads belong to the machine:
+    they are in the run's cost records, not here.
     """
+    stored = revision(model)
     return {
-        "model": str(model), "revision": revision(model),
+        "model": str(model), "derive": derive,
+        "revision": of_json({"weights": stored, "derive": derive}) if derive else stored,
         "tokenizer": text16(tokenizer.backend_tokenizer.to_str()),  # type: ignore[attr-defined]
         "template": text16(str(tokenizer.chat_template) + INSTRUCTION),
         "prompt": text16("\0".join(prompts)), "decoding": decoding,

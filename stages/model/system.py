@@ -17,8 +17,10 @@ def load(system: dict[str, Any], device: str) -> tuple[PreTrainedModel, PreTrain
     """Return model (evaluation mode, on ``device``) and tokenizer of a described system.
 
     Raises UserError if its weights rest on a folder that the description does not name: DVC
-    would not know that the result depends on it.
+    would not know that the result depends on it. ``derive``, if there, is that of
+    ``derive.derived``.
     """
     network, tokenizer = weights.load(Path(system["weights"]), system["dtype"],
-                                      [Path(system[key]) for key in FOLDERS])
+                                      [Path(system[key]) for key in FOLDERS],
+                                      system.get("derive"))
     return network.to(device), tokenizer  # type: ignore[arg-type]

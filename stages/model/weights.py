@@ -3,23 +3,27 @@
 A training stage stores only the tensors it trained (``layers.safetensors``) and a config that
 names its parent and the parent's revision. ``load`` walks that chain down to the base folder,
 checks every revision and lays the tensors on top of each other, so base + s1 + s2 is the tuned
-model.
+model. A pair of LoRA factors is merged into the matrix it changes.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import BAD_CONFIG, UserError
 from ..common.hashes import file_sha256, of_json
+from .derive import derived
+from .layers import depth_of, layer_path
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 DELTA_WEIGHTS, CONFIG = "layers.safetensors", "config.json"
+LORA_A, LORA_B = ".lora_A.weight", ".lora_B.weight"  # factors of the change of <module>.weight
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -65,21 +69,51 @@ def chain(folder: Path, declared: Sequence[Path] | None = None) -> list[Path]:
     return [*below, folder]
 
 
+def stored(base: Path, names: Collection[str]) -> dict[str, Tensor]:
+    """The named tensors of a base folder, one or many shards, as its files hold them."""
+    from safetensors import safe_open
+
+    found: dict[str, Tensor] = {}
+    for shard in sorted(base.glob("*.safetensors")):
+        with safe_open(shard, "pt") as file:
+            found |= {name: file.get_tensor(name) for name in set(file.keys()) & set(names)}
+    return found
+
+
+def changed(base: Path, deltas: Sequence[Path]) -> dict[str, Tensor]:
+    """The tensors that training stages on top of ``base`` left other than they found them."""
+    from safetensors.torch import load_file
+
+    tensors: dict[str, Tensor] = {}
+    for delta in deltas:
+        trained = load_file(delta / DELTA_WEIGHTS)
+        factors = {name.removesuffix(LORA_A) for name in trained if name.endswith(LORA_A)}
+        tensors |= stored(base, {f"{at}.weight" for at in factors} - set(tensors))
+        for at in factors:
+            tensors[f"{at}.weight"] = (tensors[f"{at}.weight"].float()
+                                       + trained.pop(at + LORA_B) @ trained.pop(at + LORA_A))
+        tensors |= trained
+    return tensors
+
+
 def load(folder: Path, dtype: str = "float32", declared: Sequence[Path] | None = None,
+         derive: dict[str, Any] | None = None,
          ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return model (evaluation mode, on the CPU) and tokenizer of a base or trained folder.
 
-    ``dtype`` is the name of a torch type; ``declared`` is that of ``chain``.
+    ``dtype`` is the name of a torch type; ``declared`` is that of ``chain``, ``derive`` that of
+    ``derive.derived``.
     """
-    from safetensors.torch import load_file
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     base, *deltas = chain(folder, declared)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, local_files_only=True)
-    for delta in deltas:
-        tensors = load_file(delta / DELTA_WEIGHTS)
-        unexpected = model.load_state_dict(tensors, strict=False).unexpected_keys
-        if unexpected:
-            raise UserError(f"{delta / DELTA_WEIGHTS} holds tensors that {base} does not have: "
-                            f"{unexpected[:3]}")
+    tensors = changed(base, deltas)
+    if unexpected := sorted(set(tensors) - set(model.state_dict())):
+        raise UserError(f"{folder / DELTA_WEIGHTS} holds tensors that {base} does not have: "
+                        f"{unexpected[:3]}")
+    if derive:
+        tensors = derived(stored(base, tensors), tensors, derive, layer_path(model),
+                          depth_of(model))
+    model.load_state_dict(tensors, strict=False)
     return model.eval(), AutoTokenizer.from_pretrained(base, local_files_only=True)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from stages.common import params
+from stages.common import layer_choice, params
 from stages.common.errors import UserError
 
 TEXT = """
@@ -80,8 +80,8 @@ def test_a_missing_key_or_file_is_named(file):
     (4, 15, [14], r"skip \[14\] is not among the top 15 layers 15-29 of 30"),
 ])
 def test_impossible_choices_name_the_depth(bottom, top, skip, message):
-    assert re.search(message, params.impossible(bottom, top, skip, 30))
+    assert re.search(message, layer_choice.impossible(bottom, top, skip, 30))
 
 
 def test_all_layers_at_once_is_possible():
-    assert params.impossible(15, 15, [], 30) is None
+    assert layer_choice.impossible(15, 15, [], 30) is None

@@ -18,8 +18,8 @@ def trained(tiny_model, tmp_path_factory):
     arguments = (stage_fixture.pairs(folder / "pairs.jsonl", 4),
                  stage_fixture.pairs(folder / "dev.jsonl", 2, split="dev"))
     for parent, name, layers in ((tiny_model, "s1", [0]), (folder / "s1", "s2", [5])):
-        sft.train(parent, *arguments, folder / name, layers, 6, stage_fixture.TRAIN, 1e-2, None,
-                  1, stage_fixture.MACHINE)
+        sft.train(parent, *arguments, folder / name, layers, 6, stage_fixture.SETTINGS, None,
+                  stage_fixture.MACHINE)
     return folder / "s2"
 
 

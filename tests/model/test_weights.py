@@ -10,12 +10,12 @@ from safetensors.torch import load_file, save_file
 from stages.common.errors import UserError
 from stages.model import weights
 from stages.training import sft
-from tests.stage_fixture import MACHINE, TRAIN, pairs
+from tests.stage_fixture import MACHINE, SETTINGS, pairs
 
 
 def train(parent, out, layers):
     files = (pairs(out.parent / "pairs.jsonl", 4), pairs(out.parent / "dev.jsonl", 2, split="dev"))
-    sft.train(parent, *files, out, layers, 6, TRAIN, 1e-2, None, 1, MACHINE)
+    sft.train(parent, *files, out, layers, 6, SETTINGS, None, MACHINE)
     return out
 
 

@@ -13,9 +13,8 @@ from transformers import AutoModelForCausalLM
 from stages.common import jsonl
 from stages.common.errors import UserError
 from stages.model import prompts, weights
-from stages.training import sft
-from tests.stage_fixture import MACHINE
-from tests.stage_fixture import TRAIN as SETTINGS
+from stages.training import replay, sft, trainable
+from tests.stage_fixture import MACHINE, SETTINGS
 
 
 def pair(number: int, **extra) -> dict:
@@ -24,8 +23,13 @@ def pair(number: int, **extra) -> dict:
             "tgt_lang": "spa_Latn", "origin": "test", **extra}
 
 
-def train(parent, pairs, dev, out, layers, depth=6, seed=1):
-    sft.train(parent, pairs, dev, out, layers, depth, SETTINGS, 1e-2, None, seed, MACHINE)
+def train(parent, file, dev, out, layers, depth=6, **settings):
+    sft.train(parent, file, dev, out, layers, depth, SETTINGS | settings, None, MACHINE)
+    return out
+
+
+def freeze_except(network, layers):
+    return trainable.choose(network, layers, "layers", {})
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +76,9 @@ def test_stage_two_keeps_what_stage_one_trained(run):
 
 def test_optimizer_state_exists_for_trained_parameters_only(tiny_model, tmp_path):
     network, tokenizer = weights.load(tiny_model)
-    names = sft.freeze_except(network, [5])
+    names = freeze_except(network, [5])
     examples = [prompts.example(tokenizer, pair(n), None) for n in range(4)]
-    run = sft.trainer(network, examples, 0, SETTINGS, 1e-2, 1, tmp_path)
+    run = sft.trainer(network, examples, 0, SETTINGS, tmp_path)
     run.train()
     trained = [p for name, p in network.named_parameters() if name in names]
     assert {id(p) for p in run.optimizer.state} == {id(p) for p in trained}
@@ -125,11 +129,11 @@ def test_accumulated_batches_weigh_tokens_like_one_batch(tiny_model, tmp_path):
     """Batch 1 x accumulation 4, as in the paper, gives the step of batch 4."""
     def trained(batch, accumulation):
         network, tokenizer = weights.load(tiny_model)
-        names = sft.freeze_except(network, [5])
+        names = freeze_except(network, [5])
         examples = [prompts.example(tokenizer, pair(10 ** n), None) for n in range(4)]
         settings = SETTINGS | {"batch": batch, "accumulation": accumulation, "warmup": 0.0,
-                               "epochs": 2}
-        sft.trainer(network, examples, 0, settings, 1e-3, 1, tmp_path).train()
+                               "epochs": 2, "lr": 1e-3}
+        sft.trainer(network, examples, 0, settings, tmp_path).train()
         return torch.cat([p.flatten() for n, p in network.named_parameters() if n in names])
 
     torch.testing.assert_close(trained(1, 4), trained(4, 1), atol=2e-5, rtol=0)
@@ -172,7 +176,7 @@ def test_a_model_of_another_depth_than_declared_is_refused(run, tiny_model, tmp_
 def test_a_layer_that_the_model_lacks_is_refused(tiny_model):
     network, _ = weights.load(tiny_model)
     with pytest.raises(UserError, match=r"layers \[6, 7\] have no parameters: model\.layers has 6"):
-        sft.freeze_except(network, [5, 6, 7])
+        freeze_except(network, [5, 6, 7])
 
 
 def test_a_family_that_names_its_layers_otherwise_trains_too(run, tiny_model, tmp_path):
@@ -200,6 +204,104 @@ def test_a_family_that_names_its_layers_otherwise_trains_too(run, tiny_model, tm
                            after["transformer.h.2.mlp.c_fc.weight"])
 
 
+METHODS = {
+    "two-stage": ({"layers": [0, 1]}, {"layers": [4, 5]}),
+    "joint, two passes": ({"layers": []}, {"layers": [0, 1, 4, 5], "epochs": 2}),
+    "reversed": ({"layers": [4, 5]}, {"layers": [0, 1]}),
+    "halves": ({"layers": [0, 1], "pairs": [0, 0.5]}, {"layers": [4, 5], "pairs": [0.5, 1]}),
+    "full": ({"layers": []}, {"layers": list(range(6)), "method": "full"}),
+    "lora": ({"layers": [1], "method": "lora"}, {"layers": [1, 4], "method": "lora"}),
+    "replay and penalty": ({"layers": [0], "replay": 0.5, "kl": 0.1, "shuffle_targets": True},
+                           {"layers": [5], "replay": 0.5, "kl": 0.1, "shuffle_targets": True})}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_frozen_is_bit_identical_in_every_control(run, tiny_model, tmp_path, name):
+    parent, moved = tiny_model, set()
+    for number, settings in enumerate(METHODS[name], 1):
+        parent = train(parent, run / "pairs.jsonl", run / "dev.jsonl", tmp_path / f"s{number}",
+                       **settings)
+        moved |= {tensor.replace(".lora_A", "")
+                  for tensor in load_file(parent / "layers.safetensors")
+                  if ".lora_B" not in tensor}
+    if name == "lora":
+        assert moved == {f"model.layers.{layer}.{part}.weight" for layer in (1, 4)
+                         for part in ("self_attn.q_proj", "mlp.down_proj")}
+    base, tuned = (weights.load(folder)[0].state_dict() for folder in (tiny_model, parent))
+    tied = {"lm_head.weight"} if name == "full" else set()
+    assert {tensor for tensor in base if not torch.equal(base[tensor], tuned[tensor])} == (
+        moved | tied)
+
+
+def test_what_a_control_draws_is_drawn_alike_twice(run, tiny_model, tmp_path):
+    drawn = {"method": "lora", "replay": 0.5, "kl": 0.1, "shuffle_targets": True}
+    once, again, other = (
+        train(tiny_model, run / "pairs.jsonl", run / "dev.jsonl", tmp_path / name, [5], seed=seed,
+              **drawn) / "layers.safetensors" for name, seed in (("a", 1), ("b", 1), ("c", 2)))
+    assert once.read_bytes() == again.read_bytes() != other.read_bytes()
+
+
+def test_the_check_of_the_gradients_changes_no_trained_byte(run, tiny_model, tmp_path):
+    files = (run / "pairs.jsonl", run / "dev.jsonl")
+    train(tiny_model, *files, tmp_path / "without", [0, 1], check_pairs=0)
+    assert ((tmp_path / "without/layers.safetensors").read_bytes()
+            == (run / "s1/layers.safetensors").read_bytes())
+    with open(run / "s1/sensitivity.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["layer"], row["tuned"]) for row in rows] == [
+        (str(layer), str(int(layer < 2))) for layer in range(6)]
+    assert (tmp_path / "without/sensitivity.csv").read_text().count("\n") == 1
+
+
+def test_a_stage_without_layers_says_so(run, tiny_model, tmp_path, capsys):
+    out = train(tiny_model, run / "pairs.jsonl", run / "dev.jsonl", tmp_path / "s1", [])
+    assert "s1: no layer is tuned in this stage" in capsys.readouterr().err
+    config = json.loads((out / "config.json").read_text())
+    assert (config["steps"], config["trained_parameters"]) == (0, 0)
+    assert config["dev_loss"]["before"] == config["dev_loss"]["after"]
+
+
+def test_a_second_pass_doubles_the_steps(run, tiny_model, tmp_path):
+    out = train(tiny_model, run / "pairs.jsonl", run / "dev.jsonl", tmp_path / "o", [5], epochs=2)
+    assert json.loads((out / "config.json").read_text())["steps"] == 8
+
+
+def test_the_penalty_is_the_divergence_from_the_base(tiny_model, run):
+    """Against a loop over answer positions in double precision, without torch's own kl_div."""
+    base, tokenizer = weights.load(tiny_model)
+    tuned, _ = weights.load(run / "s2")
+    batch = sft.collate([prompts.example(tokenizer, pair(10 ** n), None) for n in range(3)], 0)
+    before, after = (m(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+                     .logits.detach().double().log_softmax(-1) for m in (base, tuned))
+    expected = sum(float((before[row, at - 1].exp()
+                          * (before[row, at - 1] - after[row, at - 1])).sum())
+                   for row, labels in enumerate(batch["labels"].tolist())
+                   for at, label in enumerate(labels) if label != -100)
+    assert expected > 0.1
+    extra = sft.anchored_loss(tuned, batch, base, 2.0) - sft.target_loss(tuned, batch)
+    assert extra.item() == pytest.approx(2 * expected, rel=1e-4)
+
+
+def test_replayed_text_is_the_models_own_chat(tiny_model):
+    network, tokenizer = weights.load(tiny_model)
+    transformers.set_seed(1)
+    texts = replay.written(network, tokenizer, "Be kind.", 5, 12, batch=2)
+    assert len(texts) == 5 and len({str(text) for text in texts}) == 5
+    for text in texts:
+        spoken = [i for i, label in zip(text["input_ids"], text["labels"], strict=True)
+                  if label != -100]
+        assert 0 < len(spoken) <= 12 and text["labels"][-len(spoken):] == spoken
+        assert tokenizer.decode(text["input_ids"][:-len(spoken)]) == (
+            "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\n")
+
+
+def test_replayed_text_joins_the_pairs(run, tiny_model, tmp_path):
+    """8 pairs in batches of 2 are 4 steps; half as many texts again are 2 more."""
+    out = train(tiny_model, run / "pairs.jsonl", run / "dev.jsonl", tmp_path / "o", [5],
+                replay=0.5)
+    assert json.loads((out / "config.json").read_text())["steps"] == 6
+
+
 def test_the_machine_leaves_no_trace_in_the_config(run):
     config = json.loads((run / "s1/config.json").read_text())
     assert config["settings"] == SETTINGS
@@ -211,15 +313,16 @@ def test_the_loss_of_a_step_is_the_mean_over_its_answer_tokens(tiny_model, tmp_p
                                                                accumulation):
     """Clipping and Adam hide a wrong scale of the gradient, so value and gradient are compared."""
     network, tokenizer = weights.load(tiny_model)
-    names = sft.freeze_except(network, [5])
+    names = freeze_except(network, [5])
     trained = [p for name, p in network.named_parameters() if name in names]
     examples = [prompts.example(tokenizer, pair(10 ** n), None) for n in range(4)]
     everything = sft.collate(examples, 0)
     plain = network(input_ids=everything["input_ids"], labels=everything["labels"],
                     attention_mask=everything["attention_mask"]).loss  # transformers' token mean
     expected = torch.autograd.grad(plain, trained)
-    settings = SETTINGS | {"batch": batch, "accumulation": accumulation, "clip": 0.0}
-    run = sft.trainer(network, examples, 0, settings, 0.0, 1, tmp_path)
+    settings = SETTINGS | {"batch": batch, "accumulation": accumulation, "clip": 0.0,
+                           "lr": 0.0}
+    run = sft.trainer(network, examples, 0, settings, tmp_path)
     found = []
 
     class Look(transformers.TrainerCallback):
