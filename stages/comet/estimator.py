@@ -117,3 +117,17 @@ def auc(good: list[float], bad: list[float]) -> float:
 
     ranks = rankdata([*good, *bad])[:len(good)]
     return float((ranks.sum() - len(good) * (len(good) + 1) / 2) / (len(good) * len(bad)))
+
+
+def auc_table(rows: list[Row], scores: list[float]) -> Row:
+    """AUC of rows of kind "good" against the others: all, by kind of damage, by language."""
+    def area(kind: str | None = None, lang: str | None = None) -> float:
+        mine = [(row["kind"], value) for row, value in zip(rows, scores, strict=True)
+                if lang in (None, row["lang"])]
+        return auc([v for k, v in mine if k == "good"],
+                   [v for k, v in mine if k != "good" and kind in (None, k)])
+
+    return {"all": area(), "n": len(rows),
+            "by_kind": {kind: area(kind=kind) for kind in sorted({r["kind"] for r in rows})
+                        if kind != "good"},
+            "by_lang": {lang: area(lang=lang) for lang in sorted({r["lang"] for r in rows})}}
