@@ -1,7 +1,7 @@
 """Keep the pairs whose two sides are written in the languages they claim.
 
 in     data/dedup/pairs.jsonl, data/download/lid
-       data/format/test.jsonl, dev split: text of known language, to measure the rules on
+       data/format/corpus/test.jsonl, dev split: text of known language, to measure the rules on
 out    pairs.jsonl            kept rows, unchanged and in order
        stats.json             counts; "confusion" {expected: {found: n}}; "rules": how often each
                               candidate rule rejects right text and accepts wrong text
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,28 +25,23 @@ from .common import jsonl, params
 from .common.command import run_stage
 from .common.errors import BAD_CONFIG, UserError
 from .common.funnel import Funnel
+from .common.languages import LID
 from .corpus import language_id
-from .corpus.language_id import Guess
+from .corpus.language_id import RULES, Guess
 
 Row = dict[str, Any]
 BATCH = 10_000  # rows
-# Each rule: (expected language, guesses best first) -> is the text accepted?
-RULES: dict[str, Callable[[str, list[Guess]], bool]] = {
-    "top1_p50": lambda want, best: best[0][0] == want and best[0][1] >= 0.5,
-    "top1": lambda want, best: best[0][0] == want,
-    "no_other_p50": lambda want, best: best[0][0] == want or best[0][1] < 0.5,
-    "top3": lambda want, best: want in [code for code, _ in best[:3]],
-    "top3_or_no_other_p50": lambda want, best: (
-        want in [code for code, _ in best[:3]] or best[0][1] < 0.5),
-}
 
 
-def rule_of(language: str, chosen: dict[str, str]) -> Callable[[str, list[Guess]], bool]:
+def rule_of(language: str, chosen: dict[str, str]) -> language_id.Rule:
     """The language's rule, or the default one."""
     name = chosen.get(language, chosen.get("default"))
     if name not in RULES:
         raise UserError(f"params.yaml: langid.rule: {name!r} is not one of {', '.join(RULES)}",
                         BAD_CONFIG)
+    if language not in LID.values() and not name.endswith("no_other_p50"):
+        raise UserError(f"params.yaml: langid.rule: {name} asks for a label that the detector has "
+                        f"not for {language}. Set its rule to no_other_p50", BAD_CONFIG)
     return RULES[name]
 
 

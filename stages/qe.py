@@ -13,8 +13,6 @@ paper  quality-estimation step of the data pipeline. Model and cut-off are not p
 from __future__ import annotations
 
 import argparse
-import hashlib
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -24,38 +22,9 @@ from .common.command import run_stage
 from .common.errors import UserError
 from .common.funnel import Funnel
 from .corpus import corruptions
+from .corpus.selection import by_language, directed, order
 
 Row = dict[str, Any]
-
-
-def order(row: Row, salt: str) -> str:
-    """Sort key that shuffles rows the same way everywhere."""
-    return hashlib.sha256(f"{salt}:{row['id']}:{row['tgt_lang']}".encode()).hexdigest()
-
-
-def by_language(rows: list[Row], salt: str) -> dict[str, list[Row]]:
-    """Rows of each language, each in its shuffled order."""
-    groups: dict[str, list[Row]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: order(row, salt)):
-        groups[row["tgt_lang"]].append(row)
-    return dict(sorted(groups.items()))
-
-
-def quality_of(checkpoint: Path, dev: list[Row], batch: int, seed: int) -> Row:
-    """AUC of good against corrupted dev pairs: all, by kind of corruption, by language."""
-    rows = corruptions.corruptions(dev, corruptions.WORTH, seed)
-    scores = estimator.score(checkpoint, rows, batch)
-
-    def area(kind: str | None = None, lang: str | None = None) -> float:
-        mine = [(row["kind"], value) for row, value in zip(rows, scores, strict=True)
-                if lang in (None, row["lang"])]
-        return estimator.auc([v for k, v in mine if k == "good"],
-                            [v for k, v in mine if k != "good" and kind in (None, k)])
-
-    return {"all": area(), "n": len(rows),
-            "by_kind": {kind: area(kind=kind) for kind in sorted({r["kind"] for r in rows})
-                        if kind != "good"},
-            "by_lang": {lang: area(lang=lang) for lang in sorted({r["lang"] for r in rows})}}
 
 
 def score(pairs: Path, encoder: Path, test: Path, out: Path, settings: Row, seed: int,
@@ -90,9 +59,11 @@ def score(pairs: Path, encoder: Path, test: Path, out: Path, settings: Row, seed
     checkpoint = estimator.train(encoder, corruptions.corruptions(known, corruptions.WORTH, seed),
                                 settings, seed, out / "checkpoint")
     dev = by_language([row for row in jsonl.read(test) if row["split"] == "dev"], "dev")
-    auc = quality_of(checkpoint, [row for group in dev.values()
-                                  for row in group[:settings["dev_rows"]]],
-                     settings["batch"], seed)
+    known_worth = corruptions.corruptions(
+        [row for group in dev.values() for row in group[:settings["dev_rows"]]],
+        corruptions.WORTH, seed)
+    auc = estimator.auc_table(known_worth, estimator.score(checkpoint, known_worth,
+                                                           settings["batch"]))
     values = estimator.score(checkpoint, [{"src": row["src"], "mt": row["tgt"]} for row in chosen],
                             settings["batch"])
     with jsonl.writer(out / "pairs.jsonl") as write:
@@ -101,14 +72,6 @@ def score(pairs: Path, encoder: Path, test: Path, out: Path, settings: Row, seed
     jsonl.write_json(out / "auc.json", {**auc, "note": f"{estimator.NAME}: synthetic corruptions, "
                                         "no human judgements; not CometKiwi"})
     funnel.write(out)
-
-
-def directed(row: Row, into_english: float) -> Row:
-    """The pair in training direction, drawn by a hash of its id."""
-    if int(order(row, "direction")[:8], 16) >= into_english * 16**8:
-        return row
-    return {**row, "src": row["tgt"], "tgt": row["src"],
-            "src_lang": row["tgt_lang"], "tgt_lang": row["src_lang"]}
 
 
 def select(scored: Path, out: Path, settings: Row) -> None:

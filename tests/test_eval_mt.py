@@ -1,44 +1,81 @@
-"""Choosing and flagging segments."""
+"""The stage with a tiny model: what is translated, what is shown, what the rows say."""
 
-from stages import eval_mt
+import json
 
-ROW = {"id": "k:1", "cluster": "k", "src": "A dog", "tgt": "Mbwa", "src_lang": "eng_Latn",
-       "tgt_lang": "swh_Latn", "split": "devtest"}
+import pytest
 
+from stages import download, eval_mt
+from stages.common import jsonl
+from stages.common.errors import UserError
+from stages.convert.lid import tiny
 
-def test_turned_swaps_text_and_languages_together():
-    assert eval_mt.turned(ROW, into_pivot=False) == ROW
-    assert eval_mt.turned(ROW, into_pivot=True) == ROW | {
-        "src": "Mbwa", "tgt": "A dog", "src_lang": "swh_Latn", "tgt_lang": "eng_Latn"}
+from . import stage_fixture
 
-
-def test_every_language_gets_the_same_ids_whatever_the_file_order():
-    rows = [ROW | {"id": f"k:{n}", "tgt_lang": lang}
-            for lang in ("swh_Latn", "spa_Latn") for n in range(20)]
-    rows += [ROW | {"id": "k:dev", "split": "dev"}]
-    chosen = [[row["id"] for row in eval_mt.choose(order, lang, "devtest", 5)]
-              for order in (rows, rows[::-1]) for lang in ("swh_Latn", "spa_Latn")]
-    assert chosen == [chosen[0]] * 4
-    assert len(set(chosen[0])) == 5
-    assert [row["id"] for row in eval_mt.choose(rows, "swh_Latn", "dev", None)] == ["k:dev"]
+SYSTEM = {"base": "model", "weights": "model", "parent": "model", "derive": None, "shots": 0,
+          "draw": 0, "system": "model", "dtype": "float32"}
 
 
-def test_flags():
-    flags = ("off_target", "empty", "copy", "truncated")
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory, fixtures, tiny_model):
+    folder = tmp_path_factory.mktemp("eval_mt")
+    (folder / "model").symlink_to(tiny_model)
+    (folder / "lid").mkdir()
+    tiny.lid(download.labelled([fixtures / "tiny_train.jsonl", fixtures / "tiny_test.jsonl"]),
+             folder / "lid")
+    (folder / "spm").mkdir()
+    (folder / "spm/one.model").write_text("a tokenizer")
+    texts = list(jsonl.read(fixtures / "tiny_test.jsonl"))[:30]
+    for name, rows, split in (("test", texts[:5], "devtest"), ("dev", texts[5:], "dev")):
+        with jsonl.writer(folder / f"{name}.jsonl") as write:
+            for row in rows:
+                write({"id": row["id"], "src": row["eng_Latn"], "tgt": row["swh_Latn"],
+                       "src_lang": "eng_Latn", "tgt_lang": "swh_Latn", "split": split,
+                       "cluster": f"{split}.one"})
+    return folder
 
-    def flagged(hyp, lang, truncated=False):
-        row = eval_mt.result(eval_mt.turned(ROW, into_pivot=True), (hyp, truncated), (lang, 0.9))
-        return {flag for flag in flags if row[flag]}
 
-    assert flagged("The dog", "eng_Latn") == set()
-    assert flagged("mbwa", "swh_Latn") == {"off_target", "copy"}
-    assert flagged("", "eng_Latn") == {"empty"}  # nothing is said, so nothing is off target
-    assert flagged("The the the", "eng_Latn", truncated=True) == {"truncated"}
+def run(folder, monkeypatch, name, **system):
+    monkeypatch.chdir(folder)
+    stage_fixture.params(
+        folder, 6, recipe={"systems": {name: SYSTEM | system}, "suites": {"s": {"eval_mt": {
+            "test_set": "toy", "segments": None, "max_new_tokens": 4, "batch_tokens": 500,
+            "spbleu_label": "toy"}}}},
+        format={"languages": {"swh_Latn": {"resource": "low"}}}, offline=True)
+    eval_mt.main([name, "test.jsonl", "dev.jsonl", "lid", "spm", f"out/{name}"])
+    return (list(jsonl.read(f"out/{name}/segments.jsonl")),
+            json.loads((folder / f"out/{name}/meta.json").read_text()))
 
 
-def test_the_row_is_complete():
-    assert eval_mt.result(ROW, ("Mbwa", False), ("swh_Latn", 0.98765)) == {
-        "id": "k:1", "cluster": "k", "direction": "eng_Latn-swh_Latn", "src": "A dog",
-        "ref": "Mbwa", "hyp": "Mbwa", "hyp_lang": "swh_Latn", "hyp_lang_p": 0.9877,
-        "off_target": False, "empty": False, "copy": False, "truncated": False,
-        "ref_hash": "2edb8362da0e8144"}
+def test_every_segment_in_both_directions_with_all_flags(workspace, monkeypatch):
+    rows, meta = run(workspace, monkeypatch, "base")
+    ids = [row["id"] for row in jsonl.read("test.jsonl")]
+    assert [(row["direction"], row["id"]) for row in rows] == [
+        (direction, name) for direction in ("eng_Latn-swh_Latn", "swh_Latn-eng_Latn")
+        for name in sorted(ids)]
+    for row in rows:
+        assert set(row) == {
+            "id", "cluster", "direction", "src", "ref", "hyp", "hyp_lang", "hyp_lang_p",
+            "ref_hash", "empty", "copy", "truncated", "off_target", "ref_off_target"}
+        for flag in ("off_target", "ref_off_target"):
+            assert list(row[flag]) == ["top1", "no_other_p50"]
+        assert row["hyp"] or not any(row["off_target"].values())
+    assert {row["cluster"] for row in rows} == {"devtest.one"}
+    assert (meta["limit"], meta["shots"], meta["draw"]) == (None, 0, 0)
+    assert meta["signature"]["decoding"] == (
+        "greedy, first line, max_new_tokens=4, batch_tokens=500")
+
+
+def test_shots_draw_and_system_turn_change_the_prompt_and_nothing_else(workspace, monkeypatch):
+    systems = {"base": {}, "shown": {"shots": 2}, "drawn": {"shots": 2, "draw": 1},
+               "turned": {"system": "Be brief."}}
+    found = {name: run(workspace, monkeypatch, name, **system)[1]["signature"]
+             for name, system in systems.items()}
+    assert len({signature["prompt"] for signature in found.values()}) == 4
+    for field in ("revision", "tokenizer", "template", "decoding", "dtype"):
+        assert len({signature[field] for signature in found.values()}) == 1
+
+
+def test_text_without_the_language_is_refused(workspace, monkeypatch):
+    monkeypatch.setattr(eval_mt.translation, "directions", lambda _: [("spa_Latn", True, "x")])
+    with pytest.raises(UserError, match=r"test.jsonl: no row for spa_Latn\. Run"):
+        run(workspace, monkeypatch, "base")

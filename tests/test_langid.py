@@ -22,7 +22,7 @@ WRONG = [("eng_Latn", 0.9), ("swh_Latn", 0.05), ("ind_Latn", 0.01)]
     ("no_other_p50", True, True, False), ("top3", True, True, True),
     ("top3_or_no_other_p50", True, True, True)])
 def test_rules(rule, sure, unsure, wrong):
-    accept = langid.RULES[rule]
+    accept = language_id.RULES[rule]
     assert [accept("swh_Latn", g) for g in (SURE, UNSURE, WRONG)] == [sure, unsure, wrong]
 
 
@@ -55,6 +55,25 @@ def test_detector_knows_codes_and_survives_odd_text(model):
     assert detect([]) == []
 
 
+def test_a_language_that_the_detector_has_no_label_for_needs_a_rule_without_labels():
+    assert "hau_Latn" not in language_id.LID.values()
+    with pytest.raises(UserError, match=r"top1 asks for a label .* not for hau_Latn"):
+        langid.rule_of("hau_Latn", {"default": "top1"})
+    assert langid.rule_of("hau_Latn", {"default": "no_other_p50"})("hau_Latn", UNSURE)
+
+
+def test_flags_of_outputs_and_of_their_references():
+    known = {"Mbwa": SURE, "nini": UNSURE, "The dog": WRONG, "": [("und", 0.0)]}
+    flags = language_id.flags(lambda texts: [known[text] for text in texts], "swh_Latn",
+                              ["Mbwa", "nini", "The dog", ""], ["The dog", "Mbwa", "nini", "nini"])
+    rules = [(row["off_target"]["top1"], row["off_target"]["no_other_p50"]) for row in flags]
+    assert rules == [(False, False), (True, False), (True, True), (False, False)]
+    rules = [(row["ref_off_target"]["top1"], row["ref_off_target"]["no_other_p50"])
+             for row in flags]
+    assert rules == [(True, True), (False, False), (True, False), (True, False)]
+    assert (flags[0]["hyp_lang"], flags[0]["hyp_lang_p"]) == ("swh_Latn", 0.9)
+
+
 def test_labels_of_lid176_become_flores_codes():
     assert (language_id.LID["sw"], language_id.LID["en"]) == ("swh_Latn", "eng_Latn")
 
@@ -85,7 +104,7 @@ def test_whole_stage(model, tmp_path, monkeypatch):
         ("1", "deu_Latn"), ("2", "spa_Latn")]
     assert stats["confusion"] == {"eng_Latn": {"eng_Latn": 2, "spa_Latn": 1},
                                   "swh_Latn": {"swh_Latn": 2, "deu_Latn": 1}}
-    assert {r["rule"] for r in stats["rules"]} == set(langid.RULES)
+    assert {r["rule"] for r in stats["rules"]} == set(language_id.RULES)
 
 
 def test_no_pairs_give_an_empty_result_with_counts(model, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from stages import download, qe
 from stages.common import jsonl
 from stages.common.errors import UserError
 from stages.convert.encoder import tiny
-from stages.corpus import corruptions
+from stages.corpus import corruptions, selection
 
 SETTINGS = {"batch": 16, "candidates": 30, "train_rows": 30, "dev_rows": 5,
             "hidden": [8], "dropout": 0.1, "lr": 1e-3, "epochs": 2}
@@ -126,7 +126,7 @@ def test_selection_keeps_the_good_up_to_the_budget(tmp_path):
 @pytest.mark.parametrize(("share", "sources"), [(0.0, {"eng_Latn"}), (1.0, {"spa_Latn"}),
                                                 (0.5, {"eng_Latn", "spa_Latn"})])
 def test_direction_is_a_share_and_turns_the_whole_row(share, sources):
-    turned = [qe.directed(row(n), share) for n in range(40)]
+    turned = [selection.directed(row(n), share) for n in range(40)]
     assert {one["src_lang"] for one in turned} == sources
     assert all(one["src"].startswith("the cat" if one["src_lang"] == "eng_Latn" else "el gato")
                for one in turned)

@@ -1,12 +1,13 @@
 """Greedy translation of many prompts with one model, fast on small machines.
 
 Models whose attention is plain softmax attention over all earlier tokens are decoded here.
-Three things save work and change nothing but the order of floating-point sums: prompts are
-sorted by length, so a batch holds little padding; the tokens that all prompts of a call share
-(template, instruction, few-shot examples) go through the model once, and their keys and values
-are kept once, not once a row; a finished answer leaves the batch at once, where `generate` of
-transformers would carry it to the end of the longest one. A test compares with `generate`, prompt
-by prompt; tests/bench/bench_generate.py measures it.
+Four things save work and change nothing but the order of floating-point sums: prompts are
+sorted by length and enter in small parts, which hold little padding; the tokens that all prompts
+of a call share (template, instruction, few-shot examples) go through the model once, and their
+keys and values are kept once, not once a row; those of the rows are written in place
+(``row_cache``); a finished answer leaves the batch at once, where `generate` of transformers would
+carry it to the end of the longest one. A test compares with `generate`, prompt by prompt;
+tests/bench/bench_generate.py measures it.
 
 Any other model (windows, capped logits, sinks, families that no test has compared) goes through
 `generate` itself: slower, and right.
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 # Families whose attention layers compute what ``attention`` does; a test compares each of them.
 PLAIN_ATTENTION = ("llama", "mistral", "qwen2", "qwen3")
+PART = 1024  # tokens of prompts that enter at a time: much to multiply, little padding
 
 
 def newline_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
@@ -128,47 +130,78 @@ def generate_batch(model: PreTrainedModel, prompts: list[list[int]], ends: set[i
     return [row[:length] for row, length in zip(output, lengths, strict=True)]
 
 
+def batches(lengths: list[int], limit: int) -> Iterator[range]:
+    """Ranges of ascending ``lengths`` that fit ``limit`` tokens when padded; at least one each."""
+    start = 0
+    for end, longest in enumerate(lengths):
+        if end > start and (end + 1 - start) * longest > limit:
+            yield range(start, end)
+            start = end
+    yield range(start, len(lengths))
+
+
 def decode_batch(model: PreTrainedModel, prompts: list[list[int]], shared: int,
                  prefix: DynamicCache | None, ends: set[int], max_new_tokens: int,
                  ) -> list[list[int]]:
-    """Greedy answers (token ids, the end token included) of one batch.
+    """Greedy answers (token ids, the end token included) of one batch, shortest prompt first.
 
-    ``prefix`` holds the first ``shared`` tokens of all prompts. What follows is padded on the left,
+    ``prefix`` holds the first ``shared`` tokens of all prompts. What follows stands flush right,
     and the mask hides the padding, so positions are those of the bare prompt.
     """
     import torch
-    from transformers import DynamicCache
 
-    ids, mask = left_padded([prompt[shared:] for prompt in prompts], model.device)
-    positions = (mask.cumsum(1) - 1).clamp(min=0) + shared
-    past = DynamicCache()
+    from . import row_cache
+
+    rest = [prompt[shared:] for prompt in prompts]
+    lengths = [*map(len, rest)]
+    width = lengths[-1]
+    layers = [row_cache.RowLayer(len(rest), width + max_new_tokens)
+              for _ in range(model.config.num_hidden_layers)]
+
+    def step(ids: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
+        """The next token of each row."""
+        logits = model(input_ids=ids, attention_mask=mask, position_ids=positions,
+                       past_key_values=row_cache.of(layers), use_cache=True, logits_to_keep=1,
+                       prefix=prefix).logits
+        return logits[:, -1].argmax(-1)
+
+    first = []
+    for part in batches(lengths, PART):
+        ids, mask = left_padded(rest[part.start:part.stop], model.device)
+        for layer in layers:
+            layer.place(part, width - ids.shape[1], width - ids.shape[1])
+        first.append(step(ids, mask, (mask.cumsum(1) - 1).clamp(min=0) + shared))
+    for layer in layers:
+        layer.place(range(len(rest)), 0, width)
+    tokens = torch.cat(first)
+    positions = torch.tensor(lengths, device=model.device)[:, None] + shared
+    columns = torch.arange(width + max_new_tokens, device=model.device)
+    mask = (columns >= width + shared - positions).long()
     answers: list[list[int]] = [[] for _ in prompts]
     alive = list(range(len(prompts)))  # which answer each row of the batch continues
-    for _ in range(max_new_tokens):
-        logits = model(input_ids=ids, attention_mask=mask, position_ids=positions,
-                       past_key_values=past, use_cache=True, logits_to_keep=1,
-                       prefix=prefix).logits
-        tokens = logits[:, -1].argmax(-1)
+    for end in range(width + 1, width + max_new_tokens + 1):
         for row, token in zip(alive, tokens.tolist(), strict=True):
             answers[row].append(token)
-        keep = [i for i, row in enumerate(alive) if answers[row][-1] not in ends]
-        if not keep:
+        keep = row_cache.remaining([answers[row][-1] not in ends for row in alive])
+        if not keep or end == width + max_new_tokens:
             break
-        ids, positions = tokens[:, None], positions[:, -1:] + 1
         if len(keep) < len(alive):
-            chosen = torch.tensor(keep, device=model.device)
-            past.batch_select_indices(chosen)
-            ids, positions, mask = ids[chosen], positions[chosen], mask[chosen]
-            alive = [alive[i] for i in keep]
-        mask = torch.cat([mask, torch.ones_like(ids)], dim=1)
+            tokens, positions, mask = tokens[keep], positions[keep], mask[keep]
+            for layer in layers:
+                layer.keep(keep)
+            alive = [alive[row] for row in keep]
+        tokens = step(tokens[:, None], mask[:, :end], positions)
+        positions = positions + 1
     return answers
 
 
 def greedy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]],
-           max_new_tokens: int, batch_size: int, stop: list[int], progress: str,
+           max_new_tokens: int, batch_tokens: int, stop: list[int], progress: str,
            ) -> list[tuple[str, bool]]:
     """Return for each prompt (first line of the answer, whether the token limit cut it).
 
+    ``batch_tokens`` bounds a batch: rows times the tokens of the longest, those that the prompts
+    share left out and the answer counted in full. Text of any length then needs the same memory.
     ``stop`` are extra end tokens, such as ``newline_tokens``. The model must be in evaluation
     mode; its generation config is not used.
     """
@@ -182,12 +215,13 @@ def greedy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: 
     results: dict[int, tuple[str, bool]] = {}
     prefix = DynamicCache() if shared else None
     with (torch.inference_mode(), shared_attention(model) if plain else nullcontext(),
-          tqdm(total=len(prompts), desc=progress, unit="seg") as bar):
+          tqdm(total=len(prompts), desc=progress, unit="seg", leave=None) as bar):
         if shared:
             model(torch.tensor([prompts[0][:shared]], device=model.device),
                   past_key_values=prefix, use_cache=True, logits_to_keep=1)
-        for start in range(0, len(order), batch_size):
-            chosen = order[start:start + batch_size]
+        lengths = [len(prompts[i]) - shared + max_new_tokens for i in order]
+        for batch in batches(lengths, batch_tokens):
+            chosen = order[batch.start:batch.stop]
             rows = [prompts[i] for i in chosen]
             answers = (decode_batch(model, rows, shared, prefix, ends, max_new_tokens) if plain
                        else generate_batch(model, rows, ends, max_new_tokens))

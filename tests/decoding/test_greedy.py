@@ -5,7 +5,7 @@ import torch
 import transformers
 from transformers import DynamicCache
 
-from stages.decoding import greedy
+from stages.decoding import greedy, row_cache
 from stages.model import prompts, weights
 
 WORDS = ["dog", "The house is red.", "Where is the market? I need water and bread today.",
@@ -25,15 +25,15 @@ def plain(network, tokenizer, ids, ends, limit):
     return output
 
 
-@pytest.mark.parametrize("batch", [1, 2, 5])
+@pytest.mark.parametrize("budget", [1, 80, 9999])  # tokens: one row a batch, some, all
 @pytest.mark.parametrize("shots", [(), [("One cat", "Un gato")]])
-def test_same_tokens_as_transformers_generate(loaded, batch, shots):
+def test_same_tokens_as_transformers_generate(loaded, budget, shots):
     network, tokenizer = loaded
     # A random model seldom ends by itself: stop at a third of all tokens, so lengths differ.
     ends = {tokenizer.eos_token_id, *range(0, len(tokenizer), 3)}
     ids = [prompts.prompt_ids(tokenizer, prompts.messages(text, "eng_Latn", "spa_Latn", shots))
            for text in WORDS]
-    answers = greedy.greedy(network, tokenizer, ids, 12, batch, sorted(ends), "test")
+    answers = greedy.greedy(network, tokenizer, ids, 12, budget, sorted(ends), "test")
     for prompt, (text, truncated) in zip(ids, answers, strict=True):
         expected = plain(network, tokenizer, prompt, ends, 12)
         decoded = tokenizer.decode(expected, skip_special_tokens=True)
@@ -88,8 +88,8 @@ def test_every_family_decodes_as_generate_does(family):
     ends = {1, free[0][1], free[1][2], free[2][4]}
     expected = [plain(network, SHOWN, prompt, ends, 12) for prompt in NUMBERS]
     assert len({len(row) for row in expected}) > 1  # else no row leaves a batch early
-    for batch in (1, 2, 5):
-        found = greedy.greedy(network, SHOWN, NUMBERS, 12, batch, sorted(ends), "test")
+    for budget in (1, 40, 9999):
+        found = greedy.greedy(network, SHOWN, NUMBERS, 12, budget, sorted(ends), "test")
         assert found == [(SHOWN.decode(row, True), row[-1] not in ends) for row in expected]
 
 
@@ -113,6 +113,34 @@ def test_each_row_of_a_batch_ends_by_itself_and_leaves():
         hook.remove()
     assert found == expected
     assert sizes == [sum(length > step for length in lengths) for step in range(12)]
+
+
+@pytest.mark.parametrize("part", [1, 7, 20])
+def test_prompts_that_enter_in_parts_are_answered_alike(monkeypatch, part):
+    transformers.set_seed(1)
+    network = transformers.AutoModelForCausalLM.from_config(FAMILIES["llama"][0]).eval()
+    expected = greedy.greedy(network, SHOWN, NUMBERS, 12, 9999, [5], "test")
+    shapes = []
+    network.model.embed_tokens.register_forward_pre_hook(
+        lambda _, inputs: shapes.append(tuple(inputs[0].shape)))
+    monkeypatch.setattr(greedy, "PART", part)
+    assert greedy.greedy(network, SHOWN, NUMBERS, 12, 9999, [5], "test") == expected
+    entered = [shape for shape in shapes[1:] if shape[1] > 1]  # the first is what all share
+    assert len(entered) > 1 and all(a * b <= max(part, b) for a, b in entered)
+
+
+def test_batches_fit_the_budget_and_hold_everything_in_order():
+    lengths = [1, 1, 2, 2, 3, 9, 20]
+    found = list(greedy.batches(lengths, 8))
+    assert [list(batch) for batch in found] == [[0, 1, 2, 3], [4], [5], [6]]
+    assert list(greedy.batches(lengths, 9999)) == [range(7)]
+
+
+def test_rows_that_end_are_filled_from_behind():
+    assert row_cache.remaining([True, True]) == [0, 1]
+    assert row_cache.remaining([False, True, False, True, True]) == [4, 1, 3]
+    assert row_cache.remaining([True, False]) == [0]
+    assert row_cache.remaining([False, False]) == []
 
 
 def test_what_the_model_would_do_by_itself_does_not_matter(loaded):

@@ -1,0 +1,97 @@
+"""Reasoning items through lm-eval, as rows without the items' text.
+
+A row holds what any later comparison needs: hashes that say what was asked, the score, the
+log-likelihood of every choice, and whether guesses that never read the question would have hit.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from typing import Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from ..common.errors import UserError
+
+Row = dict[str, Any]
+
+
+def guesses(items: list[tuple[list[str], int]]) -> list[dict[str, bool]]:
+    """For each item (choices, position of the right one): which rules would have hit it?
+
+    ``first`` and ``last`` go by position, ``shortest`` and ``longest`` by characters, ``frequent``
+    takes the choice whose text is most often right among the *other* items. Ties go to the first.
+    """
+    right = Counter(choices[gold] for choices, gold in items)
+    found = []
+    for choices, gold in items:
+        elsewhere = [right[choice] - (place == gold) for place, choice in enumerate(choices)]
+        lengths = list(map(len, choices))
+        picks = {"first": 0, "last": len(choices) - 1,
+                 "shortest": lengths.index(min(lengths)), "longest": lengths.index(max(lengths)),
+                 "frequent": elsewhere.index(max(elsewhere))}
+        found.append({rule: pick == gold for rule, pick in picks.items()})
+    return found
+
+
+def choices_of(sample: Row) -> list[str]:
+    """The choices of a multiple-choice item; of other items none."""
+    if not isinstance(sample["target"], int):  # else the place of the right choice
+        return []
+    return [continuation.lstrip() for _, continuation in sample["arguments"]]
+
+
+def item_rows(task: str, metric: str, version: str, samples: list[Row]) -> list[Row]:
+    """The rows of a task's lm-eval samples, scored by ``metric`` (acc or acc_norm, if choices)."""
+    rows = []
+    for sample in samples:
+        row = {"task": task, "version": version, "filter": sample["filter"], "metric": metric,
+               "doc_id": sample["doc"]["id"], "doc_hash": sample["doc_hash"][:16],
+               "prompt_hash": sample["prompt_hash"][:16],
+               "target_hash": sample["target_hash"][:16],
+               "cluster": str(sample["doc"]["id"]), "sample": 0, "score": float(sample[metric])}
+        if choices := choices_of(sample):
+            logs = [float(response[0]) for response in sample["filtered_resps"]]
+            chars = list(map(len, choices))
+            scores = [log / length for log, length in zip(logs, chars, strict=True)] \
+                if metric == "acc_norm" else logs  # per character, as lm-eval does
+            row |= {"pred": scores.index(max(scores)), "gold": sample["target"],
+                    "n_choices": len(choices), "loglik": [round(log, 4) for log in logs],
+                    "chars": chars}
+        rows.append(row)
+    asked = [(choices_of(sample), sample["target"]) for sample in samples]
+    if all(choices for choices, _ in asked):
+        for row, guess in zip(rows, guesses(asked), strict=True):
+            row["guess"] = guess
+    return sorted(rows, key=lambda row: row["doc_id"])
+
+
+def answer(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tasks: dict[str, Row],
+           positions: dict[str, list[int]], batch: int, seed: int,
+           ) -> dict[str, tuple[str, list[Row]]]:
+    """Version and lm-eval's samples of each task, for the items at ``positions`` of its file.
+
+    ``tasks``: lm-eval's definition of each; ``batch`` counts tokens. Raises UserError if lm-eval
+    answered other than it was asked.
+    """
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["HF_DATASETS_CACHE"] = cache  # no state in the home folder
+        from lm_eval import simple_evaluate
+        from lm_eval.tasks import TaskManager
+
+        from .likelihood import SharedContextLM
+
+        outcome = simple_evaluate(
+            model=SharedContextLM(network, tokenizer, batch), tasks=list(tasks.values()),
+            samples=positions, bootstrap_iters=0, log_samples=True,
+            task_manager=TaskManager(include_defaults=False),
+            random_seed=seed, numpy_random_seed=seed, torch_random_seed=seed,
+            fewshot_random_seed=seed)
+    found = {task: (str(outcome["versions"][task]), outcome["samples"][task]) for task in tasks}
+    for task, (_, samples) in found.items():
+        if len(samples) != len(positions[task]):
+            raise UserError(f"lm-eval returned {len(samples)} items of {task}, "
+                            f"{len(positions[task])} were asked for")
+    return found
