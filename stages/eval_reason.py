@@ -1,81 +1,55 @@
 """Score reasoning items with one system, through lm-eval.
 
 in     params systems.<name>      weights, dtype
-       data/download/items/<task>.jsonl, stages/tasks/<suite>/<task>.yaml
-out    items.jsonl   one row per task item: hashes, prediction, gold, score
-       meta.json     what produced it: weights, prompts, metric and chance level of each task
+       data/download/items/<task>.jsonl
+out    items.jsonl   one row per task item: hashes, score, prediction and gold, the log-likelihood
+                     (nats) and length of every choice, what guesses would have hit
+       meta.json     what produced it: weights, prompts, and of each task its metric, its chance
+                     level and whether it enters the verdict
 paper  15 reasoning sets, not named in what could be read. Ours at desk: BIG-bench tasks that the
-       untuned model solves above chance, zero-shot, by likelihood.
+       untuned model solves above the best guess, zero-shot, by likelihood.
 
-Which metric counts (accuracy, or accuracy by length-normalised likelihood) is fixed per task in
-params.yaml before any system is compared.
+Which tasks carry the verdict, and which metric counts in each (accuracy, or accuracy by
+length-normalised likelihood), was fixed in params.yaml by `stages.experiments.screen`, on items
+that are never tested here. No system turn and no chat template: the prompts are lm-eval's own.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import os
-import tempfile
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from .common import jsonl, params
 from .common.command import offline, run_stage
-from .common.errors import UserError
+from .decoding.items import Row, answer, item_rows
 from .model import provenance
 from .model.system import load
+from .tasks import items, stock
 
-TASKS, ITEMS = Path(__file__).parent / "tasks", Path("data/download/items")
-
-
-def choose_items(file: Path, limit: int) -> set[int]:
-    """Positions of the ``limit`` rows that come first when ordered by a hash of their question."""
-    order = sorted(enumerate(jsonl.read(file)), key=lambda pair: hashlib.sha256(
-        pair[1]["question"].encode()).hexdigest())
-    return {position for position, _ in order[:limit]}
+ITEMS = Path("data/download/items")
 
 
-def item_row(task: str, metric: str, version: str, sample: dict[str, Any]) -> dict[str, Any]:
-    """The canonical row of one lm-eval sample."""
-    doc = sample["doc"]
-    scores = [float(response[0]) for response in sample["filtered_resps"]]
-    if metric == "acc_norm":  # as lm-eval: log-likelihood per character of the choice
-        scores = [score / len(choice) for score, choice in
-                  zip(scores, doc["choices"], strict=True)]
-    return {"task": task, "version": version, "filter": sample["filter"], "metric": metric,
-            "doc_id": doc["id"], "doc_hash": sample["doc_hash"][:16],
-            "prompt_hash": sample["prompt_hash"][:16], "target_hash": sample["target_hash"][:16],
-            "cluster": str(doc["id"]), "sample": 0, "score": float(sample[metric]),
-            "pred": max(range(len(scores)), key=scores.__getitem__), "gold": doc["gold"],
-            "n_choices": len(doc["choices"])}
+def evaluate(network: Any, tokenizer: Any, tasks: dict[str, Row], screen: float, limit: int,
+             batch: int, seed: int) -> dict[str, list[Row]]:
+    """The rows of ``tasks`` {name: {metric, stock?}}: of each, ``limit`` items that test."""
+    files = {task: ITEMS / f"{task}.jsonl" for task in tasks}
+    found = answer(
+        network, tokenizer,
+        {task: stock.task(about.get("stock", "question"), files[task], task)
+         for task, about in tasks.items()},
+        {task: items.tested(files[task], screen, limit) for task in tasks}, batch, seed)
+    return {task: item_rows(task, tasks[task]["metric"], version, samples)
+            for task, (version, samples) in found.items()}
 
 
-def evaluate(network: Any, tokenizer: Any, folder: Path, tasks: dict[str, str], limit: int,
-             batch: int, seed: int) -> list[dict[str, Any]]:
-    """Run lm-eval on ``tasks`` {name: metric}, defined in ``folder``; return its rows."""
-    with tempfile.TemporaryDirectory() as cache:
-        os.environ["HF_DATASETS_CACHE"] = cache  # no state in the home folder
-        from lm_eval import simple_evaluate
-        from lm_eval.models.huggingface import HFLM
-        from lm_eval.tasks import TaskManager
-
-        chosen = {task: sorted(choose_items(ITEMS / f"{task}.jsonl", limit))
-                  for task in tasks}
-        outcome = simple_evaluate(
-            model=HFLM(pretrained=network, tokenizer=tokenizer, batch_size=batch,
-                       device=str(network.device)),
-            tasks=list(tasks), samples=chosen, bootstrap_iters=0, log_samples=True,
-            task_manager=TaskManager(include_path=str(folder), include_defaults=False),
-            random_seed=seed, numpy_random_seed=seed, torch_random_seed=seed,
-            fewshot_random_seed=seed)
-    rows = [item_row(task, tasks[task], str(outcome["versions"][task]), sample)
-            for task in tasks for sample in outcome["samples"][task]]
-    for task, ids in chosen.items():
-        if (found := sum(row["task"] == task for row in rows)) != len(ids):
-            raise UserError(f"lm-eval returned {found} items of {task}, {len(ids)} were asked for")
-    return sorted(rows, key=lambda row: (row["task"], row["doc_id"]))
+def about_task(task: str, about: Row, rows: list[Row]) -> Row:
+    """What meta.json says of a task."""
+    return {"version": rows[0]["version"], "metric": about["metric"], "carries": about["carries"],
+            "n": len(rows), "n_total": sum(1 for _ in jsonl.read(ITEMS / f"{task}.jsonl")),
+            "chance": fmean(1 / row["n_choices"] if "n_choices" in row else 0 for row in rows),
+            "multilingual": about.get("multilingual", False)}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -90,23 +64,20 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(params.get("machine.threads"))
     tasks, limit = params.suite("eval_reason.tasks"), params.suite("eval_reason.items")
     network, tokenizer = load(system, params.get("machine.device"))
-    rows = evaluate(network, tokenizer,
-                    TASKS / params.get("suite"), tasks, limit, params.suite("eval_reason.batch"),
-                    params.get("seed"))
+    by_task = evaluate(network, tokenizer, tasks, params.suite("eval_reason.screen.share"), limit,
+                       params.suite("eval_reason.batch"), params.get("seed"))
+    rows = [row for task in sorted(by_task) for row in by_task[task]]
     with jsonl.writer(args.out / "items.jsonl") as write:
         for row in rows:
             write(row)
-    by_task = {task: [row for row in rows if row["task"] == task] for task in tasks}
     jsonl.write_json(args.out / "meta.json", {
         "system": args.system, "scale": params.get("scale"), "suite": params.get("suite"),
         "limit": limit,
         "signature": provenance.signature(
             Path(system["weights"]), tokenizer, [row["prompt_hash"] for row in rows],
-            params.get("seed"), system["dtype"], "log-likelihood of each choice"),
-        "tasks": {task: {"version": mine[0]["version"], "metric": tasks[task], "n": len(mine),
-                         "n_total": sum(1 for _ in jsonl.read(ITEMS / f"{task}.jsonl")),
-                         "chance": fmean(1 / row["n_choices"] for row in mine),
-                         "multilingual": False} for task, mine in by_task.items()}})
+            params.get("seed"), system["dtype"], "log-likelihood of each choice",
+            system["derive"]),
+        "tasks": {task: about_task(task, about, by_task[task]) for task, about in tasks.items()}})
 
 
 if __name__ == "__main__":

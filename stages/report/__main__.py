@@ -3,7 +3,7 @@
 in     reports/<scale>/<suite>/significance.json   required; all else is optional
        params.yaml (scale, suite, model), dvc.lock, and the files below data/ that `evidence` names
 out    beside significance.json: REPORT.md, report.html (one file), figures/*.{svg,png},
-       tables/*.{md,csv,tex}, runtime.json, and run.lock, a copy of dvc.lock
+       tables/*.{md,csv,tex}, runtime.json, run.lock, a copy of dvc.lock, and SHA256SUMS of all
 
 Every run of a scale and suite has a folder of its own; those of other runs are left alone.
 """
@@ -19,11 +19,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ..common import jsonl, params
+from ..common import jsonl, manifest, params
 from ..common.command import run_stage
 from ..common.errors import UserError
-from . import evidence, exhibits, figures, render
-from .render import Table
+from . import evidence, exhibits, figures, html_table, render
+from .files import write_tables
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -37,29 +37,17 @@ def environment(escape: Callable[[str], str], dialect: str) -> Environment:
                       undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     env.globals["dialect"] = dialect
     env.filters |= {
-        "html": render.to_html, "md": lambda table: Markup(render.to_md(table)),
+        "html": html_table.to_html, "md": lambda table: Markup(render.to_md(table)),
         "inline": lambda svg, name: Markup(figures.inline(svg, name)),
         "flow": lambda text: Markup(" ".join(text.split())),
         "codespan": lambda text: Markup(render.visible(str(text)).replace("`", "'")),
         "num": render.number, "signed": lambda value: render.number(value, 2, signed=True),
         "p": render.p_value, "glyph": render.glyph, "word": lambda v: re.sub(r"\W.*", "", v),
         "interval": lambda ci: render.display({"kind": "interval"}, ci),
-        "metric": exhibits.metric_name, "place": exhibits.place, "versus": exhibits.versus}
+        "interval3": lambda ci: render.display({"kind": "interval", "digits": 3}, ci),
+        "metric": exhibits.metric_name, "place": exhibits.place, "versus": exhibits.versus,
+        "system": evidence.system}
     return env
-
-
-def write_tables(tables: list[Table], folder: Path) -> None:
-    """Each table as Markdown and LaTeX for reading, CSV for machines. Files of earlier runs go."""
-    for old in folder.glob("*.*"):
-        if old.suffix in (".md", ".csv", ".tex"):
-            old.unlink()
-    for table in tables:
-        title, says, cannot = (render.md_text(table[key]) for key in ("title", "says", "cannot"))
-        name = re.sub(r"[^\w.+-]", "_", table["id"])
-        jsonl.write_text(folder / f"{name}.md", f"# {title}\n\n{says}\n\n"
-                         f"{render.to_md(exhibits.worded(table))}\n{cannot}\n")
-        jsonl.write_text(folder / f"{name}.csv", render.to_csv(table))
-        jsonl.write_text(folder / f"{name}.tex", render.to_tex(exhibits.worded(table)))
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -90,7 +78,10 @@ def main(argv: list[str] | None = None) -> None:
         "meta": meta, "scale": meta["scale"],
         "model": params.scaled("model.name"), "depth": params.scaled("model.depth"),
         "contrasts": contrasts, "first": contrasts[0], "primary": meta["primary_metric"],
-        "unskilled": exhibits.not_above_copying(model),
+        "unskilled": exhibits.not_above_copying(model), "fluent": exhibits.fluent(
+            contrasts[0], meta["primary_metric"]),
+        "confirm": model["headline"].get(meta["confirm"]),
+        "limits": [*params.scaled("limits").items(), *params.suite("limits").items()],
         "margin": meta["margin_macro_pp"], "task_margin": meta["margin_task_pp"],
         "figures": {name: figures.save(figure, run / "figures", name) for name, figure in
                     exhibits.draw(model, training, steps).items()},
@@ -98,11 +89,12 @@ def main(argv: list[str] | None = None) -> None:
         "lock": lock, "examples": evidence.EXAMPLES,
         "samples": evidence.examples(root, translated, meta["seed"], contrasts[0]["system"])}
     css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
-    html = environment(render.html_text, "html.j2").get_template("page.j2")
-    jsonl.write_text(run / "report.html", html.render(context, css=css))
+    page = environment(html_table.html_text, "html.j2").get_template("page.j2")
+    jsonl.write_text(run / "report.html", page.render(context, css=css))
     text = environment(render.md_text, "md.j2").get_template("report.j2").render(context)
     text = re.sub(r"\n{3,}", "\n\n", re.sub(r"^[ \t]+|[ \t]+$", "", text, flags=re.M))
     jsonl.write_text(run / "REPORT.md", text.strip() + "\n")
+    manifest.write(run)
     print(f"report: {run / 'REPORT.md'} and {run / 'report.html'}")
 
 

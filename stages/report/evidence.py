@@ -1,6 +1,6 @@
 """What the pipeline left behind, read for the report: counts, training logs, answers, run cost.
 
-in     data/{format,dedup,langid,qe/score,qe/select}/stats.json, data/qe/score/auc.json
+in     data/{format/corpus,dedup,langid,qe/score,qe/select}/stats.json, data/qe/score/auc.json
        data/train_s*/{config.json,loss.csv}, data/eval_mt/*/{segments.jsonl,meta.json}
        data/eval_reason/*/meta.json, data/runtime/*.json, run.lock
 out    tables in the model of `render`, and plain numbers for `figures`
@@ -25,10 +25,10 @@ from ..common.languages import TABLE
 from . import render
 from .render import Table, of_rows
 
-STEPS = {"format": "data/format", "dedup": "data/dedup", "langid": "data/langid",
+STEPS = {"format": "data/format/corpus", "dedup": "data/dedup", "langid": "data/langid",
          "qe score": "data/qe/score", "qe select": "data/qe/select"}
-SYSTEMS = {"base": "base", "base_fewshot": "base, few-shot", "s1": "stage 1 only",
-           "xplus": "xplus"}
+SYSTEMS = {"base": "base", "base_prompted": "base, best prompt", "s1": "stage 1 only",
+           "xplus": "xplus", "xplus_rounded": "xplus, rounded"}
 FUNNEL = ("seen", "kept", "dropped", "by_lang", "train", "test")  # shown in tables of all steps
 EXAMPLES = 4  # per direction
 OTHERS = 4  # columns of a confusion table beyond its rows

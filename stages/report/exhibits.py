@@ -19,6 +19,8 @@ METRICS = {"chrf++": "chrF++", "chrf": "chrF", "spbleu": "spBLEU"}
 GROUPS = {"into_eng": "Into English", "out_of_eng": "Out of English",
           "low_resource": "Low resource", "mid_resource": "Mid resource",
           "high_resource": "High resource"}
+REASONING = {"macro": "reasoning, mean over tasks, %",
+             "logprob": "log-probability of the right choice, nats"}
 
 
 def place(direction: str) -> str:
@@ -54,22 +56,26 @@ def worded(table: Table) -> Table:
 
 
 def headline(model: dict[str, Any]) -> Table:
-    """The table of the README: the first system by direction and group, and its reasoning."""
-    rows = []
-    metric = model["meta"]["primary_metric"]
-    first = contrasts(model)[0]["system"]
-    for contrast in (one for one in contrasts(model) if one["system"] == first):
+    """The table of the README: every contrast by group of directions and its reasoning; the first
+    contrast also by direction. A verdict is the weaker one where a second contrast has to confirm
+    it (the row's "stands")."""
+    meta = model["meta"]
+    metric, rows = meta["primary_metric"], []
+    for place_of, contrast in enumerate(contrasts(model)):
         found = contrast["translation"]
-        named = {**found["directions"], **{name: found[name] for name in
-                                           ("into_eng", "out_of_eng") if name in found}}
-        rows += [{"comparison": versus(contrast), "what": f"{metric_name(metric)}, {place(name)}",
-                  **by_metric[metric]} for name, by_metric in named.items()]
-        if "reasoning" in contrast:
-            rows.append({"comparison": versus(contrast), "what": "reasoning, mean over tasks, %",
-                         **contrast["reasoning"]["macro"]})
+        named = {**(found["directions"] if not place_of else {}),
+                 **{name: found[name] for name in ("into_eng", "out_of_eng") if name in found}}
+        for name, by_metric in named.items():
+            rows.append({"comparison": versus(contrast), **by_metric[metric],
+                         "what": f"{metric_name(metric)}, {place(name)}"})
+        for part, what in REASONING.items():
+            if row := contrast.get("reasoning", {}).get(part):
+                rows.append({"comparison": versus(contrast), "what": what, **row})
+    for row in rows:
+        row["verdict"] = row.get("stands") or row["verdict"]
     return {
         "id": "headline", "title": "Headline", "rows": rows, "notes": [],
-        "says": "The primary metric by direction and the mean over reasoning tasks.",
+        "says": "The primary metric by direction and group, and the means over reasoning tasks.",
         "cannot": "Anything about other models, domains or training runs.",
         "columns": [
             {"key": "comparison", "label": "Comparison", "kind": "text"},
@@ -77,27 +83,30 @@ def headline(model: dict[str, Any]) -> Table:
             {"key": "baseline", "label": "Before", "kind": "float", "digits": 1},
             {"key": "system", "label": "After", "kind": "float", "digits": 1},
             {"key": "delta", "label": "Δ", "kind": "float", "digits": 2},
-            {"key": "ci", "label": f"{model['meta']['level']} CI", "kind": "interval",
-             "digits": 2},
+            {"key": "ci", "label": f"{meta['level']} CI", "kind": "interval", "digits": 2},
             {"key": "p_holm", "label": "p Holm", "kind": "p"},
+            {"key": "kind", "label": "Gain in", "kind": "text"},
             {"key": "verdict", "label": "Verdict", "kind": "verdict"}]}
 
 
 def section(about: dict[str, Any], first: Contrast, metric: str) -> str:
     """The section of the report that shows a table."""
-    if about["kind"] in ("reasoning", "aggregate"):
-        return "reasoning"
-    if about["kind"] not in ("translation", "floors"):
+    kind, mine = about["kind"], about.get("system") in (first["system"], None)
+    if kind in ("reasoning", "aggregate", "logprob", "power"):
+        return "reasoning" if mine else "more_reasoning"
+    if kind not in ("translation", "floors", "off_target", "level"):
         return "provenance"
-    if about["metric"] != metric or about["system"] != first["system"]:
+    if about.get("metric", metric) != metric or not mine:
         return "more"
-    return "translation" if about.get("baseline") in (first["baseline"], None) else "second"
+    if about.get("baseline") in (first["baseline"], None):
+        return "translation"
+    return "second" if kind == "translation" else "more"
 
 
 def sections(model: dict[str, Any]) -> dict[str, list[Table]]:
     """Tables by section of the report."""
     found: dict[str, list[Table]] = {name: [] for name in (
-        "translation", "second", "more", "reasoning", "provenance")}
+        "translation", "second", "more", "reasoning", "more_reasoning", "provenance")}
     first = contrasts(model)[0]
     for table in model["tables"]:
         found[section(table["about"], first, model["meta"]["primary_metric"])].append(
@@ -118,6 +127,12 @@ def not_above_copying(model: dict[str, Any]) -> list[dict[str, Any]]:
     table = find(model, kind="floors", metric=model["meta"]["primary_metric"])
     return [row for row in (table["rows"] if table else []) if row["direction"] not in GROUPS
             and row.get("ci") and row["ci"][0] <= 0]
+
+
+def fluent(contrast: Contrast, metric: str) -> list[str]:
+    """Directions whose gain is fluency: most of it survives shuffled references."""
+    return [name for name, by_metric in contrast["translation"]["directions"].items()
+            if by_metric[metric].get("kind") == "fluency"]
 
 
 def difference(row: dict[str, Any] | None) -> Any:
@@ -184,5 +199,6 @@ def draw_reasoning(model: dict[str, Any]) -> dict[str, Any]:
         if points:
             curves[versus(curve)] = points
     if curves:
-        drawn["sensitivity"] = figures.sensitivity(curves, meta["alpha"], meta["margin_macro_pp"])
+        drawn["sensitivity"] = figures.sensitivity(
+            curves, meta["alpha"] / 2, meta["margin_macro_pp"])  # the test of harm is one-sided
     return drawn

@@ -1,4 +1,4 @@
-"""One table model, four renderers: Markdown, HTML, CSV and LaTeX (booktabs).
+"""One table model, four renderers: Markdown, CSV and LaTeX (booktabs); HTML: ``html_table``.
 
 in   a table as `significance` writes it: {"id", "title", "says", "cannot", "notes": [text],
      "columns": [{"key", "label", "kind", "digits"?, "unit"?, "help"?}], "rows": [{key: value}]}
@@ -21,15 +21,13 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-from markupsafe import Markup, escape
-
 Table = dict[str, Any]
 Column = dict[str, Any]
 
 NA = "n/a"
 # Glyph and word together: a verdict stays readable without colour.
 GLYPHS = {"better": "▲", "worse": "▼", "equivalent": "≡", "maintained": "◆",
-          "inconclusive": "○", NA: "–"}
+          "inconclusive": "○", "cannot show harm": "–", NA: "–"}
 _JOINERS = "\u200c\u200d"  # zero-width, but they spell words in Indic and Arabic scripts
 _FORMULA = re.compile(r"^[\s']*[=+\-@＝＋－＠]")
 _PUNCTUATION = {"|": "&#124;", "\\": "&#92;", "`": "&#96;", "$": "&#36;", "<": "&lt;",
@@ -61,11 +59,6 @@ def md_text(text: str) -> str:
         match[0], "&#32;" if match[0] == " " else "\\" + match[0]), visible(text))
 
 
-def html_text(text: str) -> Markup:
-    """Escape for HTML, as element content or as a quoted attribute value."""
-    return escape(visible(text))
-
-
 def csv_text(text: str) -> str:
     """Put an apostrophe before what a spreadsheet would run as a formula (OWASP, CSV injection).
 
@@ -89,15 +82,25 @@ def number(value: float, digits: int = 2, signed: bool = False) -> str:
     return text.replace("-", "−")
 
 
-def p_value(value: float) -> str:
-    """A p-value to three decimals, four below 0.001, and never 0."""
-    if value < 0.0001:
+def p_value(value: float, at_most: bool = False) -> str:
+    """A p-value to three decimals, four below 0.001, and never 0; ``at_most``: the smallest that
+    its draws could give."""
+    if value < 0.0001 and not at_most:
         return "<0.0001"
-    return f"{value:.3f}" if value >= 0.001 else f"{value:.4f}"
+    shown = f"{value:.3f}" if value >= 0.001 else f"{max(value, 0.0001):.4f}"
+    return f"≤ {shown}" if at_most else shown
+
+
+def shown(column: Column, row: dict[str, Any]) -> str:
+    """The plain text of a row's cell."""
+    value = row.get(column["key"])
+    if column["kind"] == "p" and value is not None:
+        return p_value(value, column["key"] in row.get("at_resolution", ()))
+    return display(column, value)
 
 
 def display(column: Column, value: Any) -> str:
-    """The plain text of a cell, rounded as its column says."""
+    """The plain text of a value, rounded as its column says."""
     if value is None:
         return NA
     if isinstance(value, str):  # also a word in a column of numbers, such as "saturated"
@@ -141,57 +144,28 @@ def verdict_second(table: Table) -> list[Column]:
     return [first, *sorted(rest, key=lambda column: column["kind"] != "verdict")]
 
 
-def _grid(table: Table, columns: list[Column], cell: Callable[[Column, Any], str],
+def _grid(table: Table, columns: list[Column], cell: Callable[[Column, dict[str, Any]], str],
           ) -> list[list[str]]:
-    return [[cell(column, row.get(column["key"])) for column in columns] for row in table["rows"]]
+    return [[cell(column, row) for column in columns] for row in table["rows"]]
 
 
 def glyph(verdict: str) -> str:
     """The sign of a verdict; a verdict may go on after its word, as in ``n/a (no items)``."""
-    return GLYPHS.get(verdict.split(" ")[0].rstrip(":,;"), "")
+    return GLYPHS.get(verdict) or GLYPHS.get(verdict.split(" ")[0].rstrip(":,;"), "")
 
 
 def to_md(table: Table) -> str:
     """A GitHub Markdown pipe table."""
-    def cell(column: Column, value: Any) -> str:
-        shown = md_text(display(column, value))
-        return f"{glyph(value)} {shown}".strip() if column["kind"] == "verdict" and value \
-            else shown
+    def cell(column: Column, row: dict[str, Any]) -> str:
+        text = md_text(shown(column, row))
+        return f"{glyph(row[column['key']])} {text}".strip() if column["kind"] == "verdict" \
+            and row.get(column["key"]) else text
 
     columns = verdict_second(table)
     lines = [[md_text(heading(column)) for column in columns],
              [":--" if is_text(column) else "--:" for column in columns],
              *_grid(table, columns, cell)]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
-
-
-def to_html(table: Table) -> Markup:
-    """A <table>; the first column is the row's heading, verdicts are chips."""
-    def cell(column: Column, value: Any) -> Markup:
-        shown = html_text(display(column, value))
-        if column["kind"] == "verdict" and value:
-            return Markup('<span class="chip {}"><span aria-hidden="true">{}</span> {}</span>'
-                          ).format(re.sub(r"\W", "", str(value).split(" ")[0]), glyph(value), shown)
-        return shown
-
-    def kind(column: Column, value: Any = "") -> str:
-        return ("text" if is_text(column) else "num") + (" na" if value is None else "")
-
-    columns = verdict_second(table)
-    heads = Markup("").join(Markup('<th scope="col" class="{}">{}</th>').format(
-        kind(column), html_text(heading(column))) for column in columns)
-    body = Markup("")
-    for row in table["rows"]:
-        body += Markup('<tr class="rule">' if row.get("rule") else "<tr>")
-        for position, column in enumerate(columns):
-            value = row.get(column["key"])
-            tag = Markup('th scope="row"' if position == 0 else "td")
-            direction = Markup(' dir="auto"' if column["kind"] == "text" else "")
-            body += Markup('<{} class="{}"{}>{}</{}>').format(
-                tag, kind(column, value), direction, cell(column, value), tag[:2])
-        body += Markup("</tr>\n")
-    return Markup("<table><thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody></table>\n").format(
-        heads, body)
 
 
 def to_csv(table: Table) -> str:
@@ -218,7 +192,7 @@ def to_tex(table: Table) -> str:
     """A booktabs table float; wide tables want ``\\resizebox`` or a landscape page."""
     columns = table["columns"]
     rows = [[tex_text(heading(column)) for column in columns],
-            *_grid(table, columns, lambda column, value: tex_text(display(column, value)))]
+            *_grid(table, columns, lambda column, row: tex_text(shown(column, row)))]
     lines = [" & ".join(row) + " \\\\\n" for row in rows]
     label = re.sub(r"[^A-Za-z0-9]", "-", table["id"])
     return ("% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc} or a Unicode engine\n"

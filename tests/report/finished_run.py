@@ -72,7 +72,7 @@ def significance(scale: str = "desk") -> dict[str, Any]:
             "task": f"{task}@1.0", "n": 200, "baseline": 61.25, "system": 61.25 + change,
             "delta": change, "ci": [change - 4, change + 4], "b": b, "c": c, "p": 0.62,
             "p_holm": 1.0, "bound_pp": change - 3.1, "verdict": "inconclusive"})
-    floors = [{"direction": direction, "base": 14.2, "base_fewshot": 15.0, "s1": 12.5 + place,
+    floors = [{"direction": direction, "base": 14.2, "base_prompted": 15.0, "s1": 12.5 + place,
                "xplus": 20.0 + place, "copy_source": 9.1 + place, "shuffled_refs": 11.0 - place,
                "delta": 0.3 if place == 1 else 9.0, "ci": [-1.0 if place == 1 else 8.0, 10.0]}
               for place, direction in enumerate(DIRECTIONS)]
@@ -85,20 +85,21 @@ def significance(scale: str = "desk") -> dict[str, Any]:
                              for direction in DIRECTIONS}}
     return {
         "meta": {"scale": scale, "suite": scale, "level": "95 %", "primary_metric": "chrf++",
-                 "contrasts": ["xplus-base", "xplus-base_fewshot", "s1-base"],
+                 "contrasts": ["xplus-base", "xplus-base_prompted", "s1-base"],
                  "margin_macro_pp": 2.0, "margin_task_pp": 3.0,
                  "evidence": f"{scale}: small and honest, or nothing at all.",
-                 "prereg_sha256": "ab" * 32, "alpha": 0.05, "seed": 1, "resamples": 10000,
-                 "signatures": {}},
+                 "endpoints_sha256": "ab" * 32, "confirm": None,
+                 "endpoints_say": "Fixed beforehand.", "endpoints_cover": ["margins", "tasks"],
+                 "alpha": 0.05, "seed": 1, "resamples": 10000, "signatures": {}},
         "headline": {
             "xplus-base": {"system": "xplus", "baseline": "base", "translation": groups,
-                           "reasoning": {"macro": macro, "tasks": {
+                           "reasoning": {"macro": macro, "logprob": None, "caveats": [], "tasks": {
                                row["task"]: row for row in reasoning}}},
-            "xplus-base_fewshot": {"system": "xplus", "baseline": "base_fewshot",
+            "xplus-base_prompted": {"system": "xplus", "baseline": "base_prompted",
                                    "translation": groups},
             "s1-base": {"system": "s1", "baseline": "base", "translation": groups}},
         "tables": [
-            translated("xplus", "base", 7), translated("xplus", "base_fewshot", 4),
+            translated("xplus", "base", 7), translated("xplus", "base_prompted", 4),
             translated("s1", "base", 1),
             {"id": "t1_reasoning.xplus-base", "title": "Reasoning", "says": "Change by task.",
              "about": {"kind": "reasoning", "system": "xplus", "baseline": "base"},
@@ -110,11 +111,11 @@ def significance(scale: str = "desk") -> dict[str, Any]:
                          column("bound_pp", "bound", "float"), verdict]},
             {"id": "floors.chrf++", "title": "Floors", "says": "Scores that need no skill.",
              "about": {"kind": "floors", "system": "xplus", "metric": "chrf++",
-                       "systems": ["xplus", "base", "base_fewshot", "s1"]},
+                       "systems": ["xplus", "base", "base_prompted", "s1"]},
              "cannot": "How good a system can get.", "notes": [], "rows": floors,
              "columns": [column("direction", "Direction", "text"),
                          *(column(system, system, "float") for system in (
-                             "base", "base_fewshot", "s1", "xplus")),
+                             "base", "base_prompted", "s1", "xplus")),
                          column("copy_source", "Copied source", "float"),
                          column("shuffled_refs", "Shuffled references", "float")]},
             {"id": "t4_provenance", "title": "Pairing", "says": "What was matched.",
@@ -132,9 +133,12 @@ def build(root: Path, scale: str = "desk") -> Path:
     put(root / RUN / "significance.json", significance(scale))
     put(root / "params.yaml", {  # JSON is YAML; only what the report reads
         "scale": "desk", "suite": "kolibri", "layers": {"bottom": 4, "top": 15, "skip": []},
-        "scales": {"desk": {"model": {"name": "SmolLM2", "depth": 30}}}, "suites": {"kolibri": {}}})
+        "scales": {"desk": {
+            "model": {"name": "SmolLM2", "depth": 30}, "limits": {
+                f"Scale {scale}": "What it cannot show."}}}, "suites": {
+            "kolibri": {"limits": {"Another domain": "Interface text."}}}})
     stages: list[tuple[str, int, dict[str, int], dict[str, Any]]] = [
-            ("format", 36000, {"too_short": 9100, "ratio": 1400, "letters": 600},
+            ("format/corpus", 36000, {"too_short": 9100, "ratio": 1400, "letters": 600},
              {"test": {"seen": 900, "kept": 700, "dropped": {"markup": 200}, "by_lang": {
                  lang: {"kept": 233, "dropped": {}} for lang in LANGUAGES}}}),
             ("dedup", 24900, {"near_duplicate": 3100, "test_overlap": 12},
@@ -166,7 +170,7 @@ def build(root: Path, scale: str = "desk") -> Path:
             table.writerows([step, start * step ** -0.08 + draw.gauss(0, 0.2), 1e-4]
                             for step in range(1, 401))
     draw = random.Random(7)
-    for system in ("xplus", "base", "base_fewshot", "s1"):
+    for system in ("xplus", "base", "base_prompted", "s1"):
         folder = root / "data/eval_mt" / system
         put(folder / "meta.json", {"system": system, "scale": scale, "limit": 200,
                                    "test_set": "kolibri 0.19.5", "languages": LANGUAGES,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.report import render
+from stages.report import html_table, render
 
 PAYLOADS = [
     "plain", "", " ", "  two  spaces  ", "a | b", "||", r"\|", "\\", r"\\", "`code`", "``", "```",
@@ -100,7 +100,7 @@ def from_tex(text: str) -> list[list[str]]:
     return rows
 
 
-READ_BACK = {"md": (render.to_md, from_md), "html": (render.to_html, from_html),
+READ_BACK = {"md": (render.to_md, from_md), "html": (html_table.to_html, from_html),
              "csv": (render.to_csv, from_csv), "tex": (render.to_tex, from_tex)}
 
 
@@ -131,8 +131,8 @@ def test_hidden_characters_are_spelled_out(text, shown):
 
 
 def test_html_holds_no_element_but_the_tables_own():
-    assert "<script" not in render.to_html(table(*PAYLOADS))
-    assert "<h1" not in render.to_html(table(*PAYLOADS))
+    assert "<script" not in html_table.to_html(table(*PAYLOADS))
+    assert "<h1" not in html_table.to_html(table(*PAYLOADS))
 
 
 @pytest.mark.parametrize(("kind", "extra", "value", "shown"), [
@@ -176,7 +176,7 @@ def test_csv_golden_keeps_every_digit():
 
 
 def test_html_golden():
-    assert str(render.to_html(SMALL)).splitlines()[2] == (
+    assert str(html_table.to_html(SMALL)).splitlines()[2] == (
         '<tr><th scope="row" class="text" dir="auto">swh→eng</th><td class="text">'
         '<span class="chip better"><span aria-hidden="true">▲</span> better</span></td>'
         '<td class="num">+3.1</td><td class="num">1.1 to 5.2</td><td class="num">0.0001</td></tr>')
@@ -205,3 +205,11 @@ def test_of_rows_reads_kinds_and_fills_gaps():
     assert [(column["key"], column["kind"]) for column in made["columns"]] == [
         ("a", "text"), ("b", "int"), ("c", "float")]
     assert render.to_md(made).splitlines()[2:] == ["| t | 1 | n/a |", "| n/a | n/a | 0.50 |"]
+
+
+def test_a_p_at_the_resolution_of_its_draws_is_an_upper_bound():
+    column = {"key": "p", "label": "p", "kind": "p"}
+    rows = [{"p": 1 / 10_001, "at_resolution": ["p"]}, {"p": 0.03, "at_resolution": ["other"]},
+            {"p": 0.00001}, {"p": 1 / 101, "at_resolution": ["p"]}]
+    assert [render.shown(column, row) for row in rows] == [
+        "≤ 0.0001", "0.030", "<0.0001", "≤ 0.010"]

@@ -103,11 +103,11 @@ def test_figures_are_files_and_inline(finished, html):
 
 def test_verdict_sentences(markdown):
     assert ("- **▲ better** **Into English**: +7.30 chrF++ (95 % CI 5.10 to 9.40; p = 0.0006 "
-            "after Holm). A gain that chance does not explain.\n") in markdown
+            "after Holm). A gain that the choice of test text does not explain.\n") in markdown
     assert ("- **○ inconclusive** **Out of English**: +1.10 chrF++ (95 % CI −0.40 to 2.50; "
             "p = 0.210 after Holm). These data do not tell the two apart, which is not evidence "
             "that they are equal.\n") in markdown
-    assert "Non-inferior at the margin of 2.0 points fixed in advance." in markdown
+    assert "Non-inferior at the margin of 2.0 points." in markdown
     assert "the conclusion tips at a margin of 1.60." in markdown
 
 
@@ -138,7 +138,7 @@ def test_same_input_same_bytes(finished, tmp_path):
 
 def test_examples_are_drawn_by_the_seed_alone(finished):
     metas = evidence.metas(finished / "data/eval_mt")
-    assert list(metas) == ["base", "base_fewshot", "s1", "xplus"]
+    assert list(metas) == ["base", "base_prompted", "s1", "xplus"]
     one = evidence.examples(finished, metas, 1, "xplus")
     assert one == evidence.examples(finished, metas, 1, "xplus")
     assert one != evidence.examples(finished, metas, 2, "xplus")
@@ -146,7 +146,7 @@ def test_examples_are_drawn_by_the_seed_alone(finished):
                          "English → Swahili", "Indonesian → English", "Swahili → English"]
     assert {len(samples) for samples in one.values()} == {4}
     assert [row["who"] for row in one["German → English"][0]] == [
-        "Source", "Reference", "base", "base, few-shot", "stage 1 only", "xplus"]
+        "Source", "Reference", "base", "base, best prompt", "stage 1 only", "xplus"]
 
 
 def test_only_the_statistics_are_required(tmp_path):
@@ -168,7 +168,7 @@ def test_missing_statistics_name_the_file_and_the_remedy(tmp_path):
 
 def test_broken_file_is_named(tmp_path):
     root = finished_run.build(tmp_path)
-    (root / "data/format/stats.json").write_text("{")
+    (root / "data/format/corpus/stats.json").write_text("{")
     with pytest.raises(UserError, match=r"format/stats\.json: not JSON"):
         finished_run.write(root)
 
@@ -222,10 +222,10 @@ def test_stale_tables_are_removed(tmp_path):
     assert not (root / RUN / "tables/gone.csv").exists()
 
 
-def test_tiny_says_that_it_is_no_evidence(tmp_path):
+def test_the_limits_are_those_of_scale_and_suite(tmp_path):
     root = finished_run.build(tmp_path, scale="tiny")
     text = (finished_run.write(root) / "REPORT.md").read_text()
-    assert "**Nothing here is evidence.**" in text and "Another domain" not in text
+    assert "- **Scale tiny.** What it cannot show." in text
     assert json.loads((root / RUN / "runtime.json").read_text())
 
 
@@ -269,7 +269,7 @@ def renamed(value, names):
 
 def test_any_names_will_do(tmp_path):
     """No section, figure or mark depends on what a system is called."""
-    names = {"xplus": "nllb-200", "base": "base-2", "base_fewshot": "other-few", "s1": "first"}
+    names = {"xplus": "nllb-200", "base": "base-2", "base_prompted": "other-few", "s1": "first"}
     root = finished_run.build(tmp_path)
     finished_run.put(root / RUN / "significance.json", renamed(finished_run.significance(), names))
     for old, new in names.items():
@@ -288,8 +288,9 @@ def test_tables_go_to_the_sections_that_they_are_about():
     found = exhibits.sections(finished_run.significance())
     assert {name: [table["id"] for table in tables] for name, tables in found.items()} == {
         "translation": ["t3_translation.xplus-base.chrf++", "floors.chrf++"],
-        "second": ["t3_translation.xplus-base_fewshot.chrf++"],
+        "second": ["t3_translation.xplus-base_prompted.chrf++"],
         "more": ["t3_translation.s1-base.chrf++"], "reasoning": ["t1_reasoning.xplus-base"],
+        "more_reasoning": [],
         "provenance": ["t4_provenance"]}
 
 
@@ -301,7 +302,7 @@ def test_every_system_is_drawn():
         row["unheard-of"] = 1.0
     drawn = exhibits.draw_translation(model)["levels"]
     labels = drawn.axes[0].get_legend_handles_labels()[1]
-    assert labels == ["base", "base, few-shot", "stage 1 only", "xplus", "unheard-of",
+    assert labels == ["base", "base, best prompt", "stage 1 only", "xplus", "unheard-of",
                       "copied source", "shuffled references"]
 
 
@@ -326,4 +327,50 @@ def test_the_level_is_that_of_the_run(tmp_path):
     for file in (run / "REPORT.md", run / "report.html", *run.glob("tables/*")):
         assert "95 %" not in file.read_text(), file
     assert "**Another domain.**" in (run / "REPORT.md").read_text()
-    assert "With 90 % confidence" in (run / "REPORT.md").read_text()
+
+
+def written(tmp_path, change) -> str:
+    """REPORT.md of the invented run after ``change`` of its significance.json."""
+    root = finished_run.build(tmp_path)
+    model = finished_run.significance()
+    change(model)
+    finished_run.put(root / RUN / "significance.json", model)
+    return (finished_run.write(root) / "REPORT.md").read_text()
+
+
+def test_a_gain_that_shuffling_keeps_is_called_fluency(tmp_path):
+    def change(model):
+        for row in model["headline"]["xplus-base"]["translation"]["directions"].values():
+            row["chrf++"] = {**row["chrf++"], "kind": "fluency"}
+        into = model["headline"]["xplus-base"]["translation"]
+        into["into_eng"] = {"chrf++": {**into["into_eng"]["chrf++"], "kind": "fluency"}}
+
+    text = written(tmp_path, change)
+    assert "fluency in the language, not translation of the sentence" in text
+    assert "Better, but fluency rather than translation" in text
+
+
+def test_the_weaker_verdict_is_the_headline(tmp_path):
+    def change(model):
+        into = model["headline"]["xplus-base"]["translation"]
+        into["into_eng"] = {"chrf++": {**into["into_eng"]["chrf++"], "stands": "inconclusive"}}
+
+    text = written(tmp_path, change)
+    assert "- **○ inconclusive** **Into English**: +7.30" in text
+    assert "Alone it would be called better; the rounded system does not confirm that" in text
+    table = (tmp_path / RUN / "tables/headline.md").read_text()
+    assert "| xplus against base | ○ inconclusive | chrF++, Into English |" in table
+
+
+def test_caveats_and_the_log_probability_stand_on_the_first_screen(tmp_path):
+    def change(model):
+        reasoning = model["headline"]["xplus-base"]["reasoning"]
+        reasoning["caveats"] = ["Without physics the verdict would be another."]
+        reasoning["logprob"] = {"delta": -0.0512, "ci": [-0.08, -0.02], "p": 0.0004,
+                                "p_holm": 0.0004, "verdict": "worse", "baseline": -1.0,
+                                "system": -1.0512}
+
+    text = written(tmp_path, change)
+    verdict = text[:text.index("## What was trained")]
+    assert "Without physics the verdict would be another." in verdict
+    assert "**▼ worse** **Log-probability of the right choice**: −0.051 nats" in verdict
