@@ -12,7 +12,7 @@ export MALLOC_MMAP_THRESHOLD_ := 1073741824
 export MALLOC_TRIM_THRESHOLD_ := 4294967296
 export MALLOC_TOP_PAD_ := 268435456
 
-.PHONY: help setup repro report export test test-long lint replicate bench lock clean
+.PHONY: help setup repro report export verify test test-long lint replicate bench plan doctor lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ report: repro ## run the pipeline, then write reports/REPORT.md and reports/repo
 export: repro ## merge the tuned model into an ordinary Hugging Face folder, data/export
 	python -m stages.model.export data/train_s2 data/export
 
+verify: setup ## recompute every committed run from its rows and compare to the digit
+	python -m stages.verify
+
 test: setup ## run the tests, the tiny pipeline included
 	python -m pytest -n 2 --dist loadfile -m 'not long'
 
@@ -45,6 +48,12 @@ lint: setup ## style and types
 
 replicate: setup ## run the pipeline from nothing in a temporary clone and compare (RUN=desk/desk)
 	python -m tests.replicate $(RUN)
+
+plan: setup ## what a scale costs, stage by stage, before anything is spent
+	python -m stages.experiments.plan
+
+doctor: setup ## environment, disk, models, names: what would stop a run, and what to do
+	python -m stages.experiments.doctor
 
 bench: setup ## speed against named peers, in one run
 	for script in tests/bench/bench_*.py; do python $$script; done

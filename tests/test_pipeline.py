@@ -6,6 +6,7 @@ listed but not imported reruns stages for nothing.
 
 import ast
 import json
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -24,7 +25,9 @@ ROOMS = sorted(path.name for path in (ROOT / "stages").iterdir()
                if (path / "__init__.py").is_file())
 MODELS = {"model", "training", "decoding", "comet", "convert"}
 # What a room may import beside itself and `common`.
-MAY_USE = {"training": {"model"}, "decoding": {"model"}, "statistics": {"rows"}}
+MAY_USE = {"training": {"model"}, "decoding": {"model"}, "statistics": {"rows"},
+           "verify": {"rows", "statistics", "report"}}
+TOP = {"experiments"}  # commands beside the pipeline: they may use every room
 
 
 def definition(stage: str) -> dict:
@@ -152,10 +155,11 @@ def conversions() -> dict[str, set[Path]]:
 def test_an_asset_depends_on_its_own_conversions_alone(asset):
     """Beside what all of them share; over all scales."""
     shared = {ROOT / dep for dep in definition("download")["deps"] if dep.endswith(".py")}
-    made_with = ROOT / PIPELINE["download"]["foreach"][asset]["code"]
+    item = PIPELINE["download"]["foreach"][asset]
+    made_with, name = ROOT / item["code"], item["asset"].split(".")[-1]
     listed = set(made_with.glob("*.py")) if made_with.is_dir() else {made_with}
-    used = {file for scale in PARAMS["scales"].values()
-            for file in conversions()[scale["download"][asset]["convert"]]}
+    used = {file for owner in PARAMS[f"{item['of']}s"].values()
+            for file in conversions()[owner["download"][name]["convert"]]}
     assert {file for file in listed if file.read_text().strip()} - shared == used - shared
 
 
@@ -172,10 +176,11 @@ def test_deps_are_exactly_the_imports(stage):
 @pytest.mark.parametrize("stage", CARD)
 def test_params_are_exactly_the_keys_read(stage):
     declared = [key for key in definition(stage).get("params", []) if isinstance(key, str)]
-    listed = {key.replace("${key}", name) for key in declared for name in loop(stage)}
+    listed = {filled(key, name, item) for key in declared for name, item in loop(stage).items()}
     read = keys_read(reach(ROOT / f"stages/{stage}.py"))
     # A loop reads one entry of a mapping: all of them together are the key that the code asks for.
-    parents = {key.removesuffix(".${key}") for key in declared if key.endswith(".${key}")}
+    parents = {filled(key, name, item).rpartition(".")[0] for key in declared if "${" in key
+               for name, item in loop(stage).items() if filled(key, name, item) != key}
     missing = {key for key in read if key not in parents
                and not any(covers(group, key) for group in listed)}
     unread = {group for group in listed
@@ -184,10 +189,16 @@ def test_params_are_exactly_the_keys_read(stage):
     assert (missing, unread) == (set(), set())
 
 
-def loop(stage: str) -> list[str]:
-    """Names that the stage's loop runs over; one empty name without a loop."""
-    found = PIPELINE[stage].get("foreach", [""])
-    return list(PARAMS["systems"] if found == "${systems}" else found)
+def loop(stage: str) -> dict[str, dict]:
+    """Items that the stage's loop runs over; one empty name without a loop."""
+    found = PIPELINE[stage].get("foreach", {"": {}})
+    return PARAMS["systems"] if found == "${systems}" else found
+
+
+def filled(key: str, name: str, item: dict) -> str:
+    """A params line with the loop's variables filled in, but for ${scale} and ${suite}."""
+    return re.sub(r"\$\{(key|item\.(\w+))\}",
+                  lambda hit: name if hit[1] == "key" else item[hit[2]], key)
 
 
 @pytest.mark.parametrize("code", [
@@ -203,9 +214,13 @@ def test_no_way_around_the_scan(code):
 
 @pytest.mark.parametrize("stage", [stage for stage in CARD if definition(stage).get("params")])
 def test_every_params_line_is_needed(stage, monkeypatch):
-    """Deleting any one of them makes the proof above fail."""
+    """Deleting any one of them makes the proof above fail; but for what one item of a loop reads
+    as part of a larger key, and the others by itself."""
     whole = definition(stage)["params"]
-    for line in [key for key in whole if isinstance(key, str)]:
+    larger = {filled(key, name, item) for key in whole if isinstance(key, str) and "${item" in key
+              for name, item in loop(stage).items()}
+    for line in [key for key in whole if isinstance(key, str)
+                 and not any(covers(group, key) for group in larger)]:
         monkeypatch.setitem(definition(stage), "params", [key for key in whole if key != line])
         with pytest.raises(AssertionError):
             test_params_are_exactly_the_keys_read(stage)
@@ -214,7 +229,7 @@ def test_every_params_line_is_needed(stage, monkeypatch):
 def test_arrows_between_rooms_run_downward():
     for file in (ROOT / "stages").glob("*/**/*.py"):
         room = file.relative_to(ROOT / "stages").parts[0]
-        allowed = {room, "common"} | MAY_USE.get(room, set())
+        allowed = {room, "common"} | (set(ROOMS) if room in TOP else MAY_USE.get(room, set()))
         for target in imports(file):
             at = target.relative_to(ROOT / "stages").parts[0]
             assert at in allowed, f"{file}: imports {target}"
@@ -260,7 +275,10 @@ def test_every_scale_and_suite_has_the_same_sections(group):
 @pytest.mark.parametrize("stage", ["download", "format", "dedup", "langid", "qe", "train_s1",
                                    "train_s2"])
 def test_a_suite_neither_filters_nor_trains(stage):
-    assert "suite" not in json.dumps(definition(stage))
+    assert "${suite}" not in json.dumps(definition(stage))
+    others = {name for name, item in loop(stage).items() if "${suite}" in json.dumps(item)}
+    assert others == {"download": {"items", "suite_test", "calibration"},
+                      "format": {"suite"}}.get(stage, set())
 
 
 def unmarked(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 Random weights: this proves the plumbing and claims nothing about translation.
 """
 
+import gzip
 import json
 import os
 import shutil
@@ -13,7 +14,13 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from stages.common import jsonl
+
 ROOT = Path(__file__).parents[1]
+REASONING = ("base", "xplus", "xplus_rounded")
+# What another choice of the top layers reruns.
+DEPENDENT = {"train_s2", "significance", *(f"eval_{kind}@{name}" for kind in ("mt", "reason")
+                                           for name in ("xplus", "xplus_rounded"))}
 KEEP = ["dvc.yaml", "params.yaml", "stages", "tests/fixtures", ".dvc/config", ".dvc/.gitignore",
         ".dvcignore", ".gitignore", "data/sources.lock"]
 
@@ -91,7 +98,8 @@ def test_another_runs_evidence_is_left_alone(clone):
     ("stages/model/layers.py", {"train_s1", "train_s2"}),
     ("stages/report/exhibits.py", set()),
     ("stages/statistics/closed_forms.py", {"significance"}),
-    ("stages/tasks/desk/physics.yaml", set()),
+    ("stages/decoding/likelihood.py", {f"eval_reason@{name}" for name in REASONING}),
+    ("stages/verify/compare.py", set()),
     ("stages/training/sft.py", {"train_s1", "train_s2"})])
 def test_a_comment_reruns_only_what_uses_the_file(clone, file, stages):
     before = (clone.folder / file).read_text()
@@ -117,7 +125,7 @@ def test_nothing_is_left_to_do(clone):
 
 
 def test_every_row_is_accounted_for(clone):
-    for stage in ("format", "dedup", "langid", "qe/score", "qe/select"):
+    for stage in ("format/corpus", "format/suite", "dedup", "langid", "qe/score", "qe/select"):
         stats = json.loads((clone.folder / f"data/{stage}/stats.json").read_text())
         assert stats["seen"] == stats["kept"] + sum(stats["dropped"].values()), stage
 
@@ -127,6 +135,25 @@ def test_significance_names_its_scale(clone):
     assert report["meta"]["scale"] == "tiny"
     assert {table["id"].split(".")[0] for table in report["tables"]} >= {
         "t1_reasoning", "t2_aggregate", "t3_translation"}
+
+
+def test_rows_hold_no_text_and_give_every_number_again(clone):
+    clone.call(sys.executable, "-m", "stages.report")
+    rows = clone.folder / "reports/tiny/tiny/rows"
+    assert {path.name for path in rows.iterdir() if path.is_dir()} == {
+        "base", "base_prompted", "copy_source", "xplus", "xplus_rounded"}
+    text = next(jsonl.read(clone.folder / "data/format/suite/test.jsonl"))["src"]
+    for path in rows.rglob("*.gz"):
+        assert text not in gzip.decompress(path.read_bytes()).decode()
+    assert "0 differences" in clone.call(sys.executable, "-m", "stages.verify", "reports/tiny/tiny")
+
+
+def test_the_endpoints_are_known_before_a_tuned_system_is_scored(clone):
+    """Their hash from the base's files alone is that of the finished run."""
+    model = json.loads((clone.folder / "reports/tiny/tiny/significance.json").read_text())
+    printed = clone.call(sys.executable, "-m", "stages.significance", "data/eval_mt",
+                         "data/eval_reason", "--endpoints", "base")
+    assert printed.splitlines()[0] == model["meta"]["endpoints_sha256"]
 
 
 def test_the_report_is_written(clone):
@@ -139,17 +166,17 @@ def test_the_report_is_written(clone):
 def test_another_top_reruns_only_what_depends_on_it(clone):
     before = clone.lock()
     output = clone.dvc("exp", "run", "--set-param", "layers.top=10")
-    assert clone.ran(output) == {"train_s2", "eval_mt@xplus", "eval_reason@xplus", "significance"}
+    assert clone.ran(output) == DEPENDENT
     after = clone.lock()
     changed = {name for name in before if before[name] != after[name]}
-    assert changed - {"significance"} == {"train_s2", "eval_mt@xplus", "eval_reason@xplus"}
+    assert changed <= DEPENDENT and {"train_s2", "eval_mt@xplus"} <= changed
     clone.call("git", "checkout", "--quiet", ".")
     clone.dvc("checkout", "--quiet")
 
 
 def test_the_same_in_a_temporary_folder_and_from_the_queue(clone):
     output = clone.dvc("exp", "run", "--temp", "--set-param", "layers.top=9")
-    assert clone.ran(output) == {"train_s2", "eval_mt@xplus", "eval_reason@xplus", "significance"}
+    assert clone.ran(output) == DEPENDENT
     clone.dvc("exp", "run", "--queue", "--set-param", "layers.top=8", "--name", "top-eight")
     output = clone.dvc("exp", "run", "--run-all", "--jobs", "1")
     assert "top-eight" in clone.dvc("exp", "show", "--csv")
@@ -163,13 +190,17 @@ def test_an_impossible_choice_stops_before_any_work(clone):
     clone.dvc("checkout", "--quiet")
 
 
-def test_an_impossible_choice_stops_an_empty_clone(tmp_path):
+@pytest.mark.parametrize(("change", "says"), [
+    (("\n  top: 15", "\n  top: 27"), "overlap or exceed the model: it has 30 layers"),
+    (("\n  layers: top #", "\n  layers: [3, 30] #"), "layers [30] are not in the model")])
+def test_an_impossible_choice_stops_an_empty_clone(tmp_path, change, says):
     """Nothing is downloaded, nothing is in the cache, and still no stage does any work."""
     clone = Clone(tmp_path / "empty")
     params = clone.folder / "params.yaml"
-    params.write_text(params.read_text().replace("\n  top: 15", "\n  top: 27"))
+    assert change[0] in params.read_text()
+    params.write_text(params.read_text().replace(*change))
     output = clone.dvc("repro", ok=False)
-    assert "overlap or exceed the model: it has 30 layers" in output
+    assert says in output
     assert "done in" not in output
     assert not (clone.folder / "data/download").exists()
     assert not (clone.folder / "data/archives").exists()

@@ -56,8 +56,10 @@ def processor() -> str:
 def run_stage(main: Callable[[], None]) -> None:
     """Run ``main`` as a process of its own and exit with 0, 65, 74 or 78."""
     die_with_parent()
-    # DVC names the stage, e.g. "eval_mt@base"; by hand the module name has to do.
-    name = os.environ.get("DVC_STAGE") or Path(sys.argv[0]).stem
+    # DVC names the stage, e.g. "eval_mt@base"; by hand the module name has to do, or its folder's.
+    script = Path(sys.argv[0])
+    by_hand = script.parent.name if script.stem == "__main__" else script.stem
+    name = os.environ.get("DVC_STAGE") or by_hand
     start = time.monotonic()
     try:
         main()
