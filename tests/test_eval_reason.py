@@ -64,7 +64,7 @@ def test_the_stage_writes_what_carries_the_verdict(workspace, tmp_path, tiny_mod
         tmp_path, 6, recipe={
             "systems": {"base": {"base": str(tiny_model), "weights": str(tiny_model),
                                  "parent": str(tiny_model), "shots": 0, "system": None,
-                                 "dtype": "float32"}},
+                                 "dtype": "float32", "derive": None}},
             "suites": {"s": {"eval_reason": {
                 "tasks": {"physics": {"metric": "acc", "carries": True}},
                 "screen": {"share": SHARE}, "items": 5, "batch": 64}}}}, offline=True)

@@ -113,4 +113,5 @@ def test_the_committed_screening_follows_from_its_rows():
         assert row.items() <= found["candidates"][task].items()
     assert again["margin_logprob"] == pytest.approx(found["margin_logprob"], rel=1e-9)
     for one, other in zip(again["power"], found["power"], strict=True):
+        assert one.pop("endpoint") == other.pop("endpoint")
         assert one == pytest.approx(other, rel=1e-6)
