@@ -33,7 +33,7 @@ def test_it_holds_the_rooms_their_files_and_nothing_else(wheel):
         "llamax2", "llamax2_replication-0.1.0.dist-info"}
     for needed in ("params.yaml", "significance.py", "statistics/closed_forms.py",
                    "report/templates/report.j2", "report/templates/report.css",
-                   "tasks/desk/physics.yaml"):
+                   "tasks/stock.py"):
         assert f"llamax2/{needed}" in names, needed
     assert any(name.endswith("licenses/LICENSE") for name in names)
 

@@ -169,7 +169,7 @@ def test_missing_statistics_name_the_file_and_the_remedy(tmp_path):
 def test_broken_file_is_named(tmp_path):
     root = finished_run.build(tmp_path)
     (root / "data/format/corpus/stats.json").write_text("{")
-    with pytest.raises(UserError, match=r"format/stats\.json: not JSON"):
+    with pytest.raises(UserError, match=r"format/corpus/stats\.json: not JSON"):
         finished_run.write(root)
 
 
