@@ -48,7 +48,7 @@ def test_a_control_tunes_other_layers(inputs, tmp_path, choice, layers):
 def test_what_needs_the_top_is_for_stage_two(inputs, tmp_path, choice):
     stage_fixture.params(tmp_path, 6, train=stage_fixture.TRAIN, train_s1={"lr": 1e-3},
                          recipe={"train_s1": stage_fixture.STAGE | {"layers": choice}})
-    with pytest.raises(UserError, match=rf"{choice} is for stage 2 alone\. Write {{last: N}}"):
+    with pytest.raises(UserError, match=rf"layers '{choice}' is not one of bottom, all, none"):
         train_s1.main(inputs)
 
 
