@@ -347,7 +347,7 @@ def test_a_gain_that_shuffling_keeps_is_called_fluency(tmp_path):
 
     text = written(tmp_path, change)
     assert "fluency in the language, not translation of the sentence" in text
-    assert "Better, but fluency rather than translation" in text
+    assert "A gain in fluency rather than in translation" in text
 
 
 def test_the_weaker_verdict_is_the_headline(tmp_path):
