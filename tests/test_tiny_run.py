@@ -95,7 +95,7 @@ def test_another_runs_evidence_is_left_alone(clone):
 
 
 @pytest.mark.parametrize(("file", "stages"), [
-    ("stages/model/layers.py", {"train_s1", "train_s2"}),
+    ("stages/training/pairs.py", {"train_s1", "train_s2"}),
     ("stages/report/exhibits.py", set()),
     ("stages/statistics/closed_forms.py", {"significance"}),
     ("stages/decoding/likelihood.py", {f"eval_reason@{name}" for name in REASONING}),

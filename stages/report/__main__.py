@@ -41,8 +41,11 @@ def environment(escape: Callable[[str], str], dialect: str) -> Environment:
         "inline": lambda svg, name: Markup(figures.inline(svg, name)),
         "flow": lambda text: Markup(" ".join(text.split())),
         "codespan": lambda text: Markup(render.visible(str(text)).replace("`", "'")),
-        "num": render.number, "signed": lambda value: render.number(value, 2, signed=True),
-        "p": render.p_value, "glyph": render.glyph, "word": lambda v: re.sub(r"\W.*", "", v),
+        "num": lambda value, digits=2: render.NA if value is None else render.number(value, digits),
+        "signed": lambda value: render.NA if value is None else render.number(
+            value, 2, signed=True),
+        "p": lambda value: render.display({"kind": "p"}, value), "glyph": render.glyph,
+        "word": lambda v: re.sub(r"\W.*", "", v),
         "interval": lambda ci: render.display({"kind": "interval"}, ci),
         "interval3": lambda ci: render.display({"kind": "interval", "digits": 3}, ci),
         "metric": exhibits.metric_name, "place": exhibits.place, "versus": exhibits.versus,

@@ -108,7 +108,7 @@ def sections(model: dict[str, Any]) -> dict[str, list[Table]]:
     found: dict[str, list[Table]] = {name: [] for name in (
         "translation", "second", "more", "reasoning", "more_reasoning", "provenance")}
     first = contrasts(model)[0]
-    for table in model["tables"]:
+    for table in (one for one in model["tables"] if one["rows"]):
         found[section(table["about"], first, model["meta"]["primary_metric"])].append(
             worded(table))
     return found
