@@ -119,7 +119,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--model", default="", help="name under which it serves")
     args = parser.parse_args(argv)
     import lm_eval
-    from rich import print
+    from rich.console import Console
     from rich.table import Table
 
     metrics, tasks = params.suite("metrics"), params.suite("eval_reason.tasks")
@@ -140,7 +140,7 @@ def main(argv: list[str] | None = None) -> None:
     table = Table("check", "state", "found", "next step")
     for line in lines:
         table.add_row(*line)
-    print(table)
+    Console().print(table)
     if wrong := [line.what for line in lines if line.state == "wrong"]:
         raise UserError(f"not ready: {', '.join(wrong)}. The table says what to do", BAD_CONFIG)
 

@@ -117,7 +117,7 @@ def refuse(costs: list[Cost], machine: Block) -> None:
 
 
 def main() -> None:
-    from rich import print
+    from rich.console import Console
     from rich.table import Table
 
     plan, layers, depth = params.scaled("plan"), params.get("layers"), params.scaled("model.depth")
@@ -130,7 +130,7 @@ def main() -> None:
             core, gpu = hours(cost, machine)
             table.add_row(cost.stage, *(f"{value:,.2f}" for value in (
                 cost.disk / GIB, cost.memory / GIB, core, gpu, gpu * machine["gpu_hour_price"])))
-        print(table)
+        Console().print(table)
     refuse(found, machine)
 
 
