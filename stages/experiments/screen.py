@@ -36,7 +36,7 @@ from ..tasks import items, stock
 
 Row = dict[str, Any]
 ITEMS, SCRATCH = Path("data/download/items"), Path("data/screen")
-METRICS = ("acc", "acc_norm")
+METRICS = ("acc", "acc_norm")  # as far as a task has them
 
 
 def better(by_metric: dict[str, list[Row]]) -> list[Row]:
@@ -60,11 +60,12 @@ def answers(candidates: dict[str, str], share: float, limit: int, batch: int, se
                 network, tokenizer, {task: definition}, {task: positions}, batch, seed).values()
             with jsonl.writer(kept) as write:
                 for metric in METRICS:
-                    for row in decoding.item_rows(task, metric, version, samples):
-                        write(row)
+                    if metric in samples[0]:
+                        for row in decoding.item_rows(task, metric, version, samples):
+                            write(row)
         rows = list(jsonl.read(kept))
         found[task] = {metric: [row for row in rows if row["metric"] == metric]
-                       for metric in METRICS}
+                       for metric in dict.fromkeys(row["metric"] for row in rows)}
     return found
 
 

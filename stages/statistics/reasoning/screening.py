@@ -7,8 +7,9 @@ out  which tasks pass, the margin of the log-probability endpoint, the power of 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import optimize, stats
@@ -33,6 +34,13 @@ class Screened(NamedTuple):
     passes: bool
 
 
+def usual_answer(rows: Sequence[Row]) -> tuple[str, dict[Any, float]]:
+    """The guess where there are no choices: the answer that is right most often, if not once."""
+    golds = {row["doc_id"]: row["target_hash"] for row in rows}
+    answer, count = Counter(golds.values()).most_common(1)[0]
+    return "frequent", {item: float(gold == answer and count > 1) for item, gold in golds.items()}
+
+
 def screen(rows: Mapping[str, Sequence[Row]], alpha: float = 0.05) -> list[Screened]:
     """Is the baseline above the best guess that ignores the question (one-sided, alpha / 2)?
 
@@ -41,15 +49,13 @@ def screen(rows: Mapping[str, Sequence[Row]], alpha: float = 0.05) -> list[Scree
     """
     found = []
     for task, mine in sorted(rows.items()):
-        guess = best_guess(mine)
-        if guess is None:
-            raise ValueError(f"{task}: its items have no choices to guess from")
-        scores = clustered(mine, [by_item(mine, lambda row: row["score"]), guess[1]])
+        guess, hits = best_guess(mine) or usual_answer(mine)
+        scores = clustered(mine, [by_item(mine, lambda row: row["score"]), hits])
         exact = len(scores.sizes) == len(scores.items) and bool(
             np.isin(scores.items, (0, 1)).all())
         p = above_p(scores, 0, 1, exact)
         accuracy, rate = 100 * scores.items.mean(0)
-        found.append(Screened(task, len(scores.items), float(accuracy), guess[0], float(rate), p,
+        found.append(Screened(task, len(scores.items), float(accuracy), guess, float(rate), p,
                               p is not None and p <= alpha / 2))
     return found
 
@@ -64,9 +70,9 @@ class Items(NamedTuple):
 
 
 def grouped(rows: Sequence[Row]) -> list[Items]:
-    """A task's items as arrays, by number of choices."""
+    """A task's items as arrays, by number of choices; nothing if they have none."""
     found = []
-    for count in sorted({row["n_choices"] for row in rows}):
+    for count in sorted({row["n_choices"] for row in rows if "n_choices" in row}):
         mine = [row for row in rows if row["n_choices"] == count]
         loglik = np.array([row["loglik"] for row in mine])
         divisor = np.array([row["chars"] for row in mine], dtype=float) \
@@ -97,9 +103,10 @@ def margin_logprob(rows: Mapping[str, Sequence[Row]], points: float) -> float:
 
     The log-likelihood of every right choice is lowered by the same amount until the mean accuracy
     over tasks has fallen by ``points``; returned is the fall of the mean gold log-probability at
-    that amount. ``rows``: screening items of the tasks that passed.
+    that amount. ``rows``: screening items of the tasks that passed; those without choices have no
+    such probability and are left out.
     """
-    tasks = [grouped(mine) for mine in rows.values()]
+    tasks = [items for mine in rows.values() if (items := grouped(mine))]
     leads = [np.concatenate([lead(items, items.loglik) for items in task]) for task in tasks]
     solved = np.concatenate([values[values > 0] for values in leads])
     weight = np.concatenate([np.full((values > 0).sum(), 1 / len(values) / len(tasks))
@@ -168,11 +175,13 @@ def power_at_margin(rows: Mapping[str, Sequence[Row]], items: Mapping[str, int],
 
     The tuned system is foreseen as the baseline with noise on every log-likelihood, as strong as
     makes the share ``discordance`` of the screening items change sides (mean over tasks); the
-    same noise says how much the log-probability scatters. Normal approximation.
+    same noise says how much the log-probability scatters. Tasks without choices count in accuracy
+    alone, with ``discordance`` as it stands. Normal approximation.
     """
-    names = list(rows)
-    tasks = [grouped(rows[name]) for name in names]
-    counts = np.array([items[name] for name in names], dtype=float)
+    by_name = {name: found for name, mine in rows.items() if (found := grouped(mine))}
+    tasks = list(by_name.values())
+    counts = np.array([items[name] for name in by_name], dtype=float)
+    others = discordance * sum(1 / items[name] for name in rows if name not in by_name)
 
     def excess(log_noise: float) -> float:
         return float(spread(tasks, np.exp(log_noise), seed).discordant.mean()) - discordance
@@ -180,10 +189,10 @@ def power_at_margin(rows: Mapping[str, Sequence[Row]], items: Mapping[str, int],
     noise = np.exp(optimize.brentq(excess, np.log(1e-3), np.log(1e3), xtol=1e-3))
     found = spread(tasks, noise, seed)
     rows_found = []
-    for endpoint, variance, margin, cost in (
-            ("accuracy", found.discordant, points / 100, found.cost[0]),
-            ("log-probability", found.logprob**2, nats, found.cost[1])):
-        se = float(np.sqrt((variance / counts).sum()) / len(names))
+    for endpoint, variance, more, number, margin, cost in (
+            ("accuracy", found.discordant, others, len(rows), points / 100, found.cost[0]),
+            ("log-probability", found.logprob**2, 0, len(tasks), nats, found.cost[1])):
+        se = float(np.sqrt((variance / counts).sum() + more) / number)
         rows_found.append(Power(endpoint, se, margin, float(
             stats.norm.cdf(margin / se - stats.norm.isf(alpha / 2))), float(cost.mean())))
     return rows_found

@@ -61,12 +61,30 @@ def test_a_task_passes_at_2_5_percent(won, lost, passes):
     assert screening.screen({"a": rows})[0].passes is passes
 
 
-def test_a_task_without_choices_cannot_be_screened():
-    rows = task("a", 10, 1, 1)
-    for row in rows:
-        del row["guess"]
-    with pytest.raises(ValueError, match="no choices to guess"):
-        screening.screen({"a": rows})
+def open_task(right, golds):
+    """Items without choices: solved or not, and what the answers are."""
+    return [{"task": "open", "doc_id": n, "cluster": str(n), "metric": "acc", "score": float(hit),
+             "target_hash": gold} for n, (hit, gold) in enumerate(zip(right, golds, strict=True))]
+
+
+def test_without_choices_the_guess_is_the_most_usual_answer():
+    golds = ["yes"] * 6 + [f"{n}" for n in range(94)]
+    [found] = screening.screen({"open": open_task([n >= 60 for n in range(100)], golds)})
+    assert (found.guess, found.guess_rate, found.accuracy) == ("frequent", 6, 40)
+    assert found.passes
+    [alone] = screening.screen({"open": open_task([0] * 9 + [1], range(10))})
+    assert (alone.guess_rate, alone.passes) == (0, False)
+
+
+def test_a_task_without_choices_counts_in_accuracy_alone():
+    rows = {"a": task("a", 300, 2, 1)}
+    both = rows | {"open": open_task([1, 0] * 50, range(100))}
+    assert screening.margin_logprob(both, 2) == screening.margin_logprob(rows, 2)
+    (accuracy, nats), (alone, alone_nats) = (
+        screening.power_at_margin(mine, {"a": 400, "open": 200}, 0.1, 2, 0.1, 1)
+        for mine in (both, rows))
+    assert nats == alone_nats
+    assert (2 * accuracy.se) ** 2 == pytest.approx(alone.se**2 + 0.1 / 200)
 
 
 @pytest.mark.parametrize("metric", ["acc", "acc_norm"])
