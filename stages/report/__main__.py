@@ -22,7 +22,7 @@ from markupsafe import Markup
 from ..common import jsonl, manifest, params
 from ..common.command import run_stage
 from ..common.errors import UserError
-from . import evidence, exhibits, figures, html_table, render
+from . import evidence, exhibits, figures, html_table, render, suites
 from .files import write_tables
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -71,8 +71,11 @@ def main(argv: list[str] | None = None) -> None:
     cost = evidence.cost(root, stages, run / "runtime.json")
     signatures = evidence.signatures({"translation": translated, "reasoning": evidence.metas(
         root / "data/eval_reason")})
+    beside, drawn, carried = suites.exhibit(
+        run.parent, run.name, (contrasts[0]["system"], contrasts[0]["baseline"]))
+    drawings = exhibits.draw(model, training, steps) | ({"suites": drawn} if drawn else {})
     write_tables([table for table in [
-        exhibits.headline(model), *model["tables"], *data_tables,
+        exhibits.headline(model), *model["tables"], *data_tables, *([beside] if beside else []),
         training["table"], signatures, *([cost] if cost else [])] if table["rows"]],
         run / "tables")
     tables = exhibits.sections(model)
@@ -86,8 +89,9 @@ def main(argv: list[str] | None = None) -> None:
         "confirm": model["headline"].get(meta["confirm"]),
         "limits": [*params.scaled("limits").items(), *params.suite("limits").items()],
         "margin": meta["margin_macro_pp"], "task_margin": meta["margin_task_pp"],
-        "figures": {name: figures.save(figure, run / "figures", name) for name, figure in
-                    exhibits.draw(model, training, steps).items()},
+        "figures": {name: figures.save(figure, run / "figures", name)
+                    for name, figure in drawings.items()},
+        "suites": beside, "carried": carried,
         "tables": tables, "data_tables": data_tables, "training": training, "cost": cost,
         "lock": lock, "examples": evidence.EXAMPLES,
         "samples": evidence.examples(root, translated, meta["seed"], contrasts[0]["system"])}
