@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import BAD_CONFIG, UserError
-from .layers import layer_of
+from .layer_names import layer_of
 
 if TYPE_CHECKING:
     from torch import Tensor

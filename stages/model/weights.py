@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..common.errors import BAD_CONFIG, UserError
 from ..common.hashes import file_sha256, of_json
 from .derive import derived
-from .layers import depth_of, layer_path
+from .layer_names import depth_of, layer_path
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..model.layers import depth_of, layer_of, layer_path
+from ..model.layer_names import depth_of, layer_of, layer_path
 
 if TYPE_CHECKING:
     from torch import Tensor

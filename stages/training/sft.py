@@ -22,7 +22,7 @@ from ..common import jsonl
 from ..common.errors import BAD_CONFIG, UserError
 from ..common.hashes import of_json
 from ..model import prompts
-from ..model.layers import depth_of
+from ..model.layer_names import depth_of
 from ..model.weights import CONFIG, DELTA_WEIGHTS, chain, load, revision
 from . import pairs, replay, sensitivity, trainable
 

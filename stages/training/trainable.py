@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import BAD_CONFIG, UserError
-from ..model.layers import depth_of, layer_path, names_in
+from ..model.layer_names import depth_of, layer_path, names_in
 from ..model.weights import LORA_B
 
 if TYPE_CHECKING:
