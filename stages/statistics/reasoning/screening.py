@@ -106,7 +106,7 @@ def margin_logprob(rows: Mapping[str, Sequence[Row]], points: float) -> float:
     that amount. ``rows``: screening items of the tasks that passed; those without choices have no
     such probability and are left out.
     """
-    tasks = [items for mine in rows.values() if (items := grouped(mine))]
+    tasks = [kept for mine in rows.values() if (kept := grouped(mine))]
     leads = [np.concatenate([lead(items, items.loglik) for items in task]) for task in tasks]
     solved = np.concatenate([values[values > 0] for values in leads])
     weight = np.concatenate([np.full((values > 0).sum(), 1 / len(values) / len(tasks))
@@ -178,7 +178,7 @@ def power_at_margin(rows: Mapping[str, Sequence[Row]], items: Mapping[str, int],
     same noise says how much the log-probability scatters. Tasks without choices count in accuracy
     alone, with ``discordance`` as it stands. Normal approximation.
     """
-    by_name = {name: found for name, mine in rows.items() if (found := grouped(mine))}
+    by_name = {name: kept for name, mine in rows.items() if (kept := grouped(mine))}
     tasks = list(by_name.values())
     counts = np.array([items[name] for name in by_name], dtype=float)
     others = discordance * sum(1 / items[name] for name in rows if name not in by_name)
