@@ -1,6 +1,7 @@
 """Write the report from what the pipeline left behind; no number in it is typed by hand.
 
 in     reports/<scale>/<suite>/significance.json   required; all else is optional
+       beside it calibration/calibration.json
        params.yaml (scale, suite, model), dvc.lock, and the files below data/ that `evidence` names
 out    beside significance.json: REPORT.md, report.html (one file), figures/*.{svg,png},
        tables/*.{md,csv,tex}, runtime.json, run.lock, a copy of dvc.lock, and SHA256SUMS of all
@@ -22,7 +23,7 @@ from markupsafe import Markup
 from ..common import jsonl, manifest, params
 from ..common.command import run_stage
 from ..common.errors import UserError
-from . import evidence, exhibits, figures, html_table, render, suites
+from . import calibration, evidence, exhibits, figures, html_table, render, suites
 from .files import write_tables
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -69,17 +70,20 @@ def main(argv: list[str] | None = None) -> None:
     training = evidence.training(root)
     data_tables, steps = evidence.data_tables(root)
     cost = evidence.cost(root, stages, run / "runtime.json")
+    calibrated = calibration.tables(evidence.load(run / calibration.FILE))
     signatures = evidence.signatures({"translation": translated, "reasoning": evidence.metas(
         root / "data/eval_reason")})
     beside, drawn, carried = suites.exhibit(
         run.parent, run.name, (contrasts[0]["system"], contrasts[0]["baseline"]))
     drawings = exhibits.draw(model, training, steps) | ({"suites": drawn} if drawn else {})
     write_tables([table for table in [
-        exhibits.headline(model), *model["tables"], *data_tables, *([beside] if beside else []),
+        exhibits.headline(model), *model["tables"], *calibrated, *data_tables,
+        *([beside] if beside else []),
         training["table"], signatures, *([cost] if cost else [])] if table["rows"]],
         run / "tables")
     tables = exhibits.sections(model)
-    tables["provenance"] += [signatures] if signatures["rows"] else []
+    tables["provenance"] = [*calibrated, *tables["provenance"],
+                            *([signatures] if signatures["rows"] else [])]
     context = {
         "meta": meta, "scale": meta["scale"],
         "model": params.scaled("model.name"), "depth": params.scaled("model.depth"),

@@ -1,13 +1,14 @@
 """Recompute a committed run from its rows and compare it with what is committed.
 
 in     reports/<scale>/<suite>/   rows/, significance.json, metrics.json, tables/, REPORT.md and the
-                                  rest of a report, SHA256SUMS
+                                  rest of a report, calibration/ where there is one, SHA256SUMS
 out    a line for each difference: file, table, row, column, stored, recomputed; exit code 65
 
     python -m stages.verify reports/desk/desk        (without argument: every committed run)
 
 Every p-value, interval, verdict and table of significance.json and metrics.json is computed again
-from the rows; tables/ is rendered again; every table line of REPORT.md has to stand in tables/.
+from the rows, those of calibration.json from its differences and their errors; tables/ is rendered
+again; every table line of REPORT.md has to stand in tables/.
 What else is there (figures, prose, tables of other stages, run.lock) is compared by its hash.
 Needs numpy, scipy, sacrebleu and mt-thresholds: no model, no DVC, no settings file.
 """
@@ -25,10 +26,11 @@ from typing import Any
 from ..common import manifest
 from ..common.command import run_stage
 from ..common.errors import UserError
-from ..report import exhibits
+from ..report import calibration, exhibits
 from ..report.files import write_tables
 from ..statistics import analysis
 from ..statistics import tables as layout
+from ..statistics.translation import human_ranking
 from . import compare
 
 CELLS = 3  # a table line of REPORT.md with fewer cells is no line of numbers: answers of systems
@@ -53,10 +55,26 @@ def recomputed(run: Path) -> dict[str, Any]:
     return found
 
 
-def rendered(run: Path, model: dict[str, Any]) -> Iterator[str]:
+def calibrated(run: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """The tables of calibration/, none without it; and what does not follow from its differences.
+
+    Raises UserError where it cannot be judged.
+    """
+    path = run / calibration.FILE
+    if not path.is_file():
+        return [], []
+    stored = load(path)
+    try:
+        again = stored | human_ranking.judged(stored["pairs"], stored["alpha"])
+        return calibration.tables(stored), list(compare.values(str(path), stored, again, False))
+    except Exception as error:  # as above
+        raise UserError(f"{path}: cannot be judged ({type(error).__name__}: {error})") from error
+
+
+def rendered(run: Path, model: dict[str, Any], more: list[dict[str, Any]]) -> Iterator[str]:
     """Differences between tables/ and the same tables rendered again."""
     with tempfile.TemporaryDirectory() as folder:
-        write_tables([table for table in [exhibits.headline(model), *model["tables"]]
+        write_tables([table for table in [exhibits.headline(model), *model["tables"], *more]
                       if table["rows"]], Path(folder))
         for path in sorted(Path(folder).iterdir()):
             yield from differing(run / "tables" / path.name, path.read_text(encoding="utf-8"))
@@ -95,6 +113,7 @@ def differences(run: Path) -> tuple[list[str], list[str]]:
         listed = manifest.check(run)
         model, stored = recomputed(run), load(run / "significance.json")
         short = load(run / "metrics.json")
+        scorer, wrong = calibrated(run)
     except UserError as error:
         return [*listed, str(error)], []
     place = str(run / "significance.json")
@@ -106,7 +125,8 @@ def differences(run: Path) -> tuple[list[str], list[str]]:
     found = [*listed, *(line for line in found if line in lasting)]
     right = model if lasting else stored  # the same but for last bits, which CSV files show
     found += compare.values(f"{run / 'metrics.json'}", short, layout.metrics(right), True)
-    return [*found, *rendered(run, right), *report_lines(run)], last_bits
+    return [*found, *wrong, *rendered(run, right, scorer),
+            *report_lines(run)], last_bits
 
 
 def main(argv: list[str] | None = None) -> None:

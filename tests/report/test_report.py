@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from stages.common.errors import UserError
+from stages.experiments import calibration
+from stages.report import calibration as scorer
 from stages.report import evidence, exhibits
+from tests.experiments import wmt22_files
 from tests.report import finished_run
 from tests.report.finished_run import RUN
 
@@ -336,6 +339,27 @@ def written(tmp_path, change) -> str:
     change(model)
     finished_run.put(root / RUN / "significance.json", model)
     return (finished_run.write(root) / "REPORT.md").read_text()
+
+
+def test_the_scorer_on_published_numbers_stands_where_it_was_calibrated(finished, tmp_path):
+    assert "calibration_" not in (finished / RUN / "report.html").read_text()
+    root = finished_run.build(tmp_path)
+    finished_run.put(root / RUN / scorer.FILE, {"source": "wmt22@1", **calibration.calibrate(
+        wmt22_files.published(tmp_path / "wmt22"), 0.05)})
+    run = finished_run.write(root)
+    text = (run / "REPORT.md").read_text()
+    provenance = text[text.index("## Provenance"):]
+    assert ("### The scorer on published scores\n\n24 of 24 published scores come out equal to "
+            "3 decimals; the largest difference is ") in provenance
+    assert "People separate 4 of 6 pairs; the metrics put 3 of these in the same order with " \
+        "significance, and reverse with significance: Delta above Gamma (6 of 6 metrics).\n" \
+        in provenance
+    pairs = (run / "tables/calibration_pairs.md").read_text()
+    assert "| Gamma | Delta | 0.05 | p &lt; 0.05 | −" in pairs
+    for name in ("scores", "agreement", "pairs"):
+        assert f'id="calibration_{name}"' in (run / "report.html").read_text()
+        assert f"tables/calibration_{name}.csv" in (run / "SHA256SUMS").read_text()
+    assert "calibration/calibration.json" in (run / "SHA256SUMS").read_text()
 
 
 def test_a_gain_that_shuffling_keeps_is_called_fluency(tmp_path):

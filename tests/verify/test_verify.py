@@ -17,11 +17,14 @@ from pathlib import Path
 import pytest
 
 from stages import significance
-from stages.common import manifest
+from stages.common import jsonl, manifest
 from stages.common.errors import UserError
+from stages.experiments import calibration
 from stages.report import __main__ as report
+from stages.report import calibration as scorer
 from stages.report import render
 from stages.verify import __main__ as verify
+from tests.experiments import wmt22_files
 from tests.rows.result_files import SETTINGS, items, params, run, segments
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +51,8 @@ def finished(tmp_path_factory) -> Path:
         patch.chdir(root)
         significance.main([*map(str, folders), str(out / "significance.json"),
                            str(out / "metrics.json")])
+        jsonl.write_json(out / scorer.FILE, {"source": "wmt22@1", **calibration.calibrate(
+            wmt22_files.published(root / "wmt22"), QUICK["alpha"])})
         report.main([str(root)])
     return out
 
@@ -174,7 +179,7 @@ def change_a_cell(rng: random.Random, path: Path) -> None:
 SEGMENTS, ITEMS = "rows/*/segments.jsonl.gz", "rows/*/items.jsonl.gz"
 EDITS: list[tuple[Callable[[random.Random, Path], None], tuple[str, ...]]] = [
     (flip_a_digit, (SEGMENTS, ITEMS, "rows/*/*.json", "rows/*.json", "*.json", "tables/*", "*.md",
-                    "*.html", "figures/*.svg", manifest.NAME)),
+                    "calibration/*.json", "*.html", "figures/*.svg", manifest.NAME)),
     (swap_two_values, (SEGMENTS, ITEMS)), (drop_a_row, (SEGMENTS, ITEMS, "tables/*")),
     (repeat_a_row, (SEGMENTS, ITEMS, "tables/*")),
     (turn_a_flag, ("rows/[bx]*/segments.jsonl.gz",)), (change_an_id, (SEGMENTS, ITEMS)),
@@ -291,6 +296,30 @@ def test_a_moved_digit_is_found_with_every_hash_rewritten(committed, number):
     assert manifest.check(committed) == []
     lines = found(committed)
     assert any(re.search(expected, line) for line in lines), (expected, lines[:5])
+
+
+def test_a_calibration_follows_from_its_differences_and_errors(committed):
+    """Tests, counts and tables are recomputed from them; a lost difference is named."""
+    path = committed / scorer.FILE
+    untouched = json.loads(read(path))
+
+    def lines(change) -> list[str]:
+        content = json.loads(json.dumps(untouched))
+        change(content)
+        put(path, json.dumps(content))
+        manifest.write(committed)
+        return found(committed)
+
+    assert lines(lambda content: None) == []
+    turned = lines(lambda content: content["pairs"][0]["by"]["chrf-A"].update(delta=-9.0))
+    for expected in (r"pairs \[1\], by, chrf-A, says: stored 'same order, significant', recomputed "
+                     "'opposite order", r"agreement \[4\], separated, opposite order, significant: "
+                     "stored 1, recomputed 2", r"tables/calibration_pairs\.csv:2: "):
+        assert any(re.search(expected, line) for line in turned), expected
+    assert any(re.search(r"tables/calibration_scores\.md:\d+: ", line) for line in lines(
+        lambda content: content["scores"][0].update(ours=1.0)))
+    [line] = lines(lambda content: content["pairs"][0]["by"]["chrf-A"].pop("se"))
+    assert line.endswith("calibration.json: cannot be judged (KeyError: 'se')")
 
 
 def test_last_bits_are_told_from_digits(committed):
