@@ -22,11 +22,15 @@ def files(folder: Path) -> list[Path]:
     return found
 
 
+def text(folder: Path) -> str:
+    """What the manifest of a folder says, from the files that are there."""
+    return "".join(f"{hashes.file_sha256(path)}  {path.relative_to(folder).as_posix()}\n"
+                   for path in files(folder))
+
+
 def write(folder: Path) -> None:
     """Write the manifest of a run, once all its other files are there."""
-    jsonl.write_text(folder / NAME, "".join(
-        f"{hashes.file_sha256(path)}  {path.relative_to(folder).as_posix()}\n"
-        for path in files(folder)))
+    jsonl.write_text(folder / NAME, text(folder))
 
 
 def read(folder: Path) -> dict[str, str]:

@@ -13,7 +13,6 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,136 +23,11 @@ from ..common.hashes import of_json
 from ..model import prompts
 from ..model.layer_names import depth_of
 from ..model.weights import CONFIG, DELTA_WEIGHTS, chain, load, revision
-from . import pairs, replay, sensitivity, trainable
+from . import checkpoints, pairs, replay, sensitivity, trainable
+from .losses import Example, Loss, anchored_loss, dev_loss, hash_of, mean_loss, target_loss
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
-
-Example = dict[str, list[int]]
-Loss = Callable[["torch.nn.Module", dict[str, "Tensor"]], "Tensor"]
-
-
-def collate(examples: list[Example], pad: int) -> dict[str, Tensor]:
-    """Right-pad a batch to its longest example: (batch, length) ids, mask and labels."""
-    import torch
-
-    longest = max(len(example["input_ids"]) for example in examples)
-
-    def padded(key: str, fill: int) -> torch.Tensor:
-        return torch.tensor([example[key] + [fill] * (longest - len(example[key]))
-                             for example in examples])
-
-    lengths = torch.tensor([[len(example["input_ids"])] for example in examples])
-    return {"input_ids": padded("input_ids", pad), "labels": padded("labels", -100),
-            "attention_mask": (torch.arange(longest)[None] < lengths).long()}
-
-
-def answer_logits(model: torch.nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Logits (positions, vocabulary) in float32 and the tokens they predict, -100 for no answer.
-
-    The head is computed only from the earliest answer position of the batch on: the same loss as
-    over all positions, without a (batch, length, vocabulary) tensor for prompts.
-    """
-    labels = batch["labels"]
-    first = int((labels != -100).int().argmax(dim=1).min())
-    keep = labels.shape[1] - first + 1  # one position earlier predicts the first answer token
-    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"],
-                   use_cache=False, logits_to_keep=keep).logits
-    return logits[:, :-1].flatten(0, 1).float(), labels[:, first:].flatten()
-
-
-def target_loss(model: torch.nn.Module, batch: dict[str, Tensor]) -> Tensor:
-    """Summed cross entropy (nats) of the answer tokens."""
-    import torch.nn.functional as F
-
-    return F.cross_entropy(*answer_logits(model, batch), reduction="sum")
-
-
-def anchored_loss(model: torch.nn.Module, batch: dict[str, Tensor], base: torch.nn.Module,
-                  weight: float) -> Tensor:
-    """``target_loss`` and ``weight`` times KL(base || model), summed over the answer tokens."""
-    import torch
-    import torch.nn.functional as F
-
-    logits, targets = answer_logits(model, batch)
-    with torch.no_grad():
-        wanted, _ = answer_logits(base, batch)
-    answer = targets != -100
-    divergence = F.kl_div(logits[answer].log_softmax(-1), wanted[answer].log_softmax(-1),
-                          log_target=True, reduction="sum")
-    return F.cross_entropy(logits, targets, reduction="sum") + weight * divergence
-
-
-def batches(model: PreTrainedModel, examples: list[Example], pad: int, batch: int,
-            ) -> Iterator[dict[str, Tensor]]:
-    """The examples in batches of similar length, on the device of the model."""
-    ordered = sorted(examples, key=lambda example: len(example["input_ids"]))
-    for start in range(0, len(ordered), batch):
-        yield {key: value.to(model.device)
-               for key, value in collate(ordered[start:start + batch], pad).items()}
-
-
-def dev_loss(model: PreTrainedModel, examples: list[Example], pad: int, batch: int) -> float:
-    """Token-weighted mean loss over held-out examples, without gradients."""
-    import torch
-
-    total = tokens = 0.0
-    with torch.inference_mode():
-        for rows in batches(model, examples, pad, batch):
-            total += float(target_loss(model, rows))
-            tokens += int((rows["labels"] != -100).sum())
-    return total / tokens
-
-
-def mean_loss(model: PreTrainedModel, examples: list[Example], pad: int, batch: int) -> Tensor:
-    """``dev_loss`` as a tensor, with the graph of all its batches."""
-    parts = [(target_loss(model, rows), (rows["labels"] != -100).sum())
-             for rows in batches(model, examples, pad, batch)]
-    losses, tokens = zip(*parts, strict=True)
-    return sum(losses) / sum(tokens)
-
-
-def trainer(model: PreTrainedModel, examples: list[Example], pad: int, settings: dict[str, Any],
-            scratch: Path, loss: Loss = target_loss) -> Trainer:
-    """A transformers Trainer with our loss, on the device that holds ``model``.
-
-    Settings are those of ``train``. ``loss`` sums over the answer tokens of a batch.
-    """
-    import transformers
-    from datasets import Dataset
-    from transformers.trainer_callback import ProgressCallback
-
-    class SftTrainer(transformers.Trainer):
-        def compute_loss(self, model, inputs, return_outputs=False,  # type: ignore[override]
-                         num_items_in_batch=None):
-            # The mean over the whole optimiser step, however many batches it accumulates.
-            mean = loss(model, inputs) / num_items_in_batch
-            return (mean, None) if return_outputs else mean
-
-    class Bar(ProgressCallback):
-        def on_log(self, args, state, control, logs=None, **kwargs):
-            # In the bar; transformers would print a line a step.
-            if self.training_bar and logs and "loss" in logs:
-                self.training_bar.set_postfix(loss=f"{logs['loss']:.3f}")
-
-    arguments = transformers.TrainingArguments(
-        output_dir=str(scratch), num_train_epochs=settings["epochs"],
-        learning_rate=settings["lr"], lr_scheduler_type=settings["schedule"],
-        warmup_ratio=settings["warmup"], weight_decay=settings["weight_decay"],
-        max_grad_norm=settings["clip"], per_device_train_batch_size=settings["batch"],
-        gradient_accumulation_steps=settings["accumulation"], group_by_length=True,
-        length_column_name="length", optim="adamw_torch", seed=settings["seed"],
-        data_seed=settings["seed"],
-        use_cpu=model.device.type == "cpu", save_strategy="no", report_to="none",
-        logging_steps=1, remove_unused_columns=False, dataloader_pin_memory=False)
-    rows = [{**example, "length": len(example["input_ids"])} for example in examples]
-    run = SftTrainer(model=model, args=arguments, train_dataset=Dataset.from_list(rows),
-                     data_collator=lambda batch: collate(batch, pad))
-    run.remove_callback(ProgressCallback)
-    run.add_callback(Bar)
-    return run
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def train(parent: Path, pairs_file: Path, dev: Path, out: Path, layers: list[int], depth: int,
@@ -163,12 +37,16 @@ def train(parent: Path, pairs_file: Path, dev: Path, out: Path, layers: list[int
     ``depth`` is the number of layers that the choice was made for; a model of another depth
     raises UserError. ``settings`` are those of params.yaml, of both stages and of this one, of
     the recipe and of the scale: ``train``, ``train_s1`` or ``train_s2``. ``machine`` says where to
-    compute: ``device`` (cpu or cuda) and ``threads``. It belongs to the machine and not to the
-    recipe, so no file repeats it.
+    compute, ``device`` (cpu or cuda) and ``threads``, and after how many steps or minutes a
+    checkpoint is kept, ``save_steps`` and ``save_minutes`` (0: never). It belongs to the machine
+    and not to the recipe, so no file repeats it.
     ``out`` gets layers.safetensors (the trained tensors, nothing else), config.json (resolved
     settings, parent and its hash, counts, held-out loss before and after), loss.csv and
     sensitivity.csv (gradient norms of every layer before training). Without layers nothing is
     trained, and the system is its parent.
+
+    On SIGTERM a checkpoint is kept and UserError raised with the code 75. A training of the same
+    inputs and settings that was cut off goes on from its newest whole checkpoint, to the same bits.
     """
     import torch
     from safetensors.torch import save_file
@@ -197,8 +75,11 @@ def train(parent: Path, pairs_file: Path, dev: Path, out: Path, layers: list[int
             model, some[:settings["check_pairs"]], pad, settings["batch"]))
     names = trainable.choose(model, layers, settings["method"], settings["lora"])
     log: list[dict[str, Any]] = []
+    store = checkpoints.Store(out.parent / "checkpoints" / of_json({
+        "parent": revision(parent), "layers": layers, "settings": settings, "system": system,
+        "examples": hash_of(examples), "versions": versions()})[:16])
     if names:
-        log = tune(model, tokenizer, parent, examples, pad, settings, system)
+        log = tune(model, tokenizer, parent, examples, pad, settings, system, store, machine)
         after = dev_loss(model, held_out, pad, settings["batch"])
     else:
         print(f"{out}: no layer is tuned in this stage", file=sys.stderr)
@@ -218,14 +99,24 @@ def train(parent: Path, pairs_file: Path, dev: Path, out: Path, layers: list[int
         "total_parameters": total, "dev_loss": {"before": before, "after": after},
         "dev_pairs": len(held_out), "settings": settings, "lr": settings["lr"],
         "seed": settings["seed"],
-        "versions": {"python": platform.python_version(), "torch": torch.__version__}})
+        "versions": versions()})
+    store.clear()
+
+
+def versions() -> dict[str, str]:
+    """What decides the last bits of a training beside its inputs and settings."""
+    import torch
+
+    return {"python": platform.python_version(), "torch": torch.__version__}
 
 
 def tune(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, parent: Path,
          examples: list[Example], pad: int, settings: dict[str, Any], system: str | None,
-         ) -> list[dict[str, Any]]:
-    """Train what requires a gradient; return a log entry a step. Replay and penalty look back at
-    the base model that ``parent`` rests on."""
+         store: checkpoints.Store, machine: dict[str, Any]) -> list[dict[str, Any]]:
+    """Train what requires a gradient, from the newest checkpoint on; return a log entry a step.
+    Replay and penalty look back at the base model that ``parent`` rests on."""
+    from . import loop
+
     loss: Loss = target_loss
     if settings["replay"] or settings["kl"]:
         base = load(chain(parent)[0])[0].to(model.device)  # type: ignore[arg-type]
@@ -235,9 +126,14 @@ def tune(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, parent: Pat
         if settings["kl"]:
             loss = partial(anchored_loss, base=base, weight=settings["kl"])
     model.train()
-    with tempfile.TemporaryDirectory() as scratch:
-        run = trainer(model, examples, pad, settings, Path(scratch), loss)
-        run.train()
+    saving = loop.Saving(machine["save_steps"], machine["save_minutes"])
+    with tempfile.TemporaryDirectory() as scratch, saving:
+        run = loop.trainer(model, examples, pad, settings, Path(scratch), loss, store)
+        run.add_callback(saving)
+        if (newest := store.newest()):
+            print(f"going on from {newest}", file=sys.stderr)
+        run.train(resume_from_checkpoint=str(newest) if newest else None)
+    saving.refuse_half(run.state.global_step, run.state.max_steps)
     model.eval()
     return [entry for entry in run.state.log_history if "loss" in entry]
 

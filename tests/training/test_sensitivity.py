@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from stages.model import prompts, weights
-from stages.training import sensitivity, sft
+from stages.training import losses, sensitivity
 
 PAIR = {"src": "The cat sleeps.", "tgt": "El gato duerme.", "src_lang": "eng_Latn",
         "tgt_lang": "spa_Latn"}
@@ -16,12 +16,12 @@ def test_the_norms_are_those_of_the_whole_gradient(tiny_model):
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     examples = [prompts.example(tokenizer, PAIR | {"src": text}, None)
                 for text in ("One.", "Two cats.", "Three cats sleep here.")]
-    found = sensitivity.norms(network, lambda: sft.mean_loss(network, examples, 0, 2))
+    found = sensitivity.norms(network, lambda: losses.mean_loss(network, examples, 0, 2))
     assert all(parameter.grad is None for parameter in network.parameters())
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
     plain, _ = weights.load(tiny_model)
-    batch = sft.collate(examples, 0)
+    batch = losses.collate(examples, 0)
     plain(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"],
           labels=batch["labels"]).loss.backward()
     assert len(found) == 6
@@ -37,7 +37,7 @@ def test_the_norms_are_those_of_the_whole_gradient(tiny_model):
 
 def test_nothing_outside_the_layers_gets_a_gradient(tiny_model):
     network, tokenizer = weights.load(tiny_model)
-    sensitivity.norms(network, lambda: sft.mean_loss(
+    sensitivity.norms(network, lambda: losses.mean_loss(
         network, [prompts.example(tokenizer, PAIR, None)], 0, 1))
     assert {name.split(".")[1] for name, parameter in network.named_parameters()
             if parameter.requires_grad} == {"layers"}

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 from stages.common import jsonl
 from stages.common.errors import UserError
 from stages.model import prompts, weights
-from stages.training import replay, sft, trainable
+from stages.training import loop, losses, replay, sft, trainable
 from tests.stage_fixture import MACHINE, SETTINGS
 
 
@@ -78,7 +78,7 @@ def test_optimizer_state_exists_for_trained_parameters_only(tiny_model, tmp_path
     network, tokenizer = weights.load(tiny_model)
     names = freeze_except(network, [5])
     examples = [prompts.example(tokenizer, pair(n), None) for n in range(4)]
-    run = sft.trainer(network, examples, 0, SETTINGS, tmp_path)
+    run = loop.trainer(network, examples, 0, SETTINGS, tmp_path)
     run.train()
     trained = [p for name, p in network.named_parameters() if name in names]
     assert {id(p) for p in run.optimizer.state} == {id(p) for p in trained}
@@ -117,11 +117,11 @@ def test_config_counts(run):
 def test_loss_is_that_of_a_plain_forward_over_all_positions(tiny_model):
     network, tokenizer = weights.load(tiny_model)
     examples = [prompts.example(tokenizer, pair(n), None) for n in (1, 22, 333)]
-    batch = sft.collate(examples, pad=0)
+    batch = losses.collate(examples, pad=0)
     plain = network(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"],
                     labels=batch["labels"]).loss
     count = (batch["labels"] != -100).sum()
-    ours = sft.target_loss(network, batch) / count
+    ours = losses.target_loss(network, batch) / count
     assert ours.item() == pytest.approx(plain.item(), rel=1e-6)
 
 
@@ -133,7 +133,7 @@ def test_accumulated_batches_weigh_tokens_like_one_batch(tiny_model, tmp_path):
         examples = [prompts.example(tokenizer, pair(10 ** n), None) for n in range(4)]
         settings = SETTINGS | {"batch": batch, "accumulation": accumulation, "warmup": 0.0,
                                "epochs": 2, "lr": 1e-3}
-        sft.trainer(network, examples, 0, settings, tmp_path).train()
+        loop.trainer(network, examples, 0, settings, tmp_path).train()
         return torch.cat([p.flatten() for n, p in network.named_parameters() if n in names])
 
     torch.testing.assert_close(trained(1, 4), trained(4, 1), atol=2e-5, rtol=0)
@@ -270,7 +270,7 @@ def test_the_penalty_is_the_divergence_from_the_base(tiny_model, run):
     """Against a loop over answer positions in double precision, without torch's own kl_div."""
     base, tokenizer = weights.load(tiny_model)
     tuned, _ = weights.load(run / "s2")
-    batch = sft.collate([prompts.example(tokenizer, pair(10 ** n), None) for n in range(3)], 0)
+    batch = losses.collate([prompts.example(tokenizer, pair(10 ** n), None) for n in range(3)], 0)
     before, after = (m(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
                      .logits.detach().double().log_softmax(-1) for m in (base, tuned))
     expected = sum(float((before[row, at - 1].exp()
@@ -278,7 +278,7 @@ def test_the_penalty_is_the_divergence_from_the_base(tiny_model, run):
                    for row, labels in enumerate(batch["labels"].tolist())
                    for at, label in enumerate(labels) if label != -100)
     assert expected > 0.1
-    extra = sft.anchored_loss(tuned, batch, base, 2.0) - sft.target_loss(tuned, batch)
+    extra = losses.anchored_loss(tuned, batch, base, 2.0) - losses.target_loss(tuned, batch)
     assert extra.item() == pytest.approx(2 * expected, rel=1e-4)
 
 
@@ -316,13 +316,13 @@ def test_the_loss_of_a_step_is_the_mean_over_its_answer_tokens(tiny_model, tmp_p
     names = freeze_except(network, [5])
     trained = [p for name, p in network.named_parameters() if name in names]
     examples = [prompts.example(tokenizer, pair(10 ** n), None) for n in range(4)]
-    everything = sft.collate(examples, 0)
+    everything = losses.collate(examples, 0)
     plain = network(input_ids=everything["input_ids"], labels=everything["labels"],
                     attention_mask=everything["attention_mask"]).loss  # transformers' token mean
     expected = torch.autograd.grad(plain, trained)
     settings = SETTINGS | {"batch": batch, "accumulation": accumulation, "clip": 0.0,
                            "lr": 0.0}
-    run = sft.trainer(network, examples, 0, settings, tmp_path)
+    run = loop.trainer(network, examples, 0, settings, tmp_path)
     found = []
 
     class Look(transformers.TrainerCallback):
