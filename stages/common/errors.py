@@ -11,3 +11,7 @@ class UserError(Exception):
     def __init__(self, message: str, code: int = BAD_DATA) -> None:
         super().__init__(message)
         self.code = code
+
+    def __reduce__(self) -> tuple[type[UserError], tuple[str, int]]:
+        """As a process of a pool hands it to its parent, which needs no subclass."""
+        return UserError, (str(self), self.code)

@@ -38,6 +38,20 @@ class Funnel:
         if len(self._sample[reason]) < SAMPLE:
             self._sample[reason].append({"reason": reason, **row, **more})
 
+    def state(self) -> Row:
+        """All of it as plain values, for ``add``; once it is known that no row was lost."""
+        return {"counts": self.stats()["by_lang"], "sample": self.sample()}
+
+    def add(self, state: Row) -> None:
+        """Count what another funnel counted, of other rows."""
+        for language, counts in state["counts"].items():
+            self.seen[language] += counts["seen"]
+            self.kept[language] += counts["kept"]
+            self.dropped[language].update(counts["dropped"])
+        for row in state["sample"]:
+            if len(self._sample[row["reason"]]) < SAMPLE:
+                self._sample[row["reason"]].append(row)
+
     def sample(self) -> list[Row]:
         """Dropped rows, reason by reason."""
         return [row for rows in self._sample.values() for row in rows]

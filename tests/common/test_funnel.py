@@ -57,3 +57,15 @@ def test_nothing_seen_gives_zero_counts(tmp_path):
     assert json.loads((tmp_path / "stats.json").read_text()) == {
         "seen": 0, "kept": 0, "dropped": {}, "by_lang": {}}
     assert (tmp_path / "dropped_sample.jsonl").read_bytes() == b""
+
+
+def test_funnels_of_parts_add_up_to_that_of_the_whole():
+    whole = Funnel()
+    for _ in range(2):
+        whole.add(filled().state())
+    assert whole.stats() == {
+        "seen": 66, "kept": 4, "dropped": {"short": 60, "long": 2}, "by_lang": {
+            "spa_Latn": {"seen": 62, "kept": 2, "dropped": {"short": 60}},
+            "swh_Latn": {"seen": 4, "kept": 2, "dropped": {"long": 2}}}}
+    assert [row["reason"] for row in whole.sample()] == ["short"] * SAMPLE + ["long"] * 2
+    assert json.loads(json.dumps(filled().state())) == filled().state()
