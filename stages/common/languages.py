@@ -13,10 +13,10 @@ class Language(NamedTuple):
     """Codes of one language in the tools and sets that need them; "" where one lacks it."""
 
     name: str  # in prompts
-    lid: str  # label of fastText lid.176
-    chromium: str  # locale file in Chromium
-    kolibri: str  # locale folder in Kolibri
-    ntrex: str  # file in NTREX-128; ISO 639-3 as MAFAND-MT uses it, where it has no script
+    lid: str  # label of fastText lid.176: ISO 639-1, or 639-3 where there is none
+    chromium: str = ""  # locale file in Chromium
+    kolibri: str = ""  # locale folder in Kolibri
+    ntrex: str = ""  # file in NTREX-128; ISO 639-3 as MAFAND-MT uses it, where it has no script
 
 
 TABLE = {
@@ -64,6 +64,87 @@ TABLE = {
     "zul_Latn": Language("Zulu", "", "", "", "zul"),
 }
 LID = {language.lid: code for code, language in TABLE.items() if language.lid}
+# What else FLORES-101 holds. Where no scale asks for one of these, a guess of it keeps its label:
+# committed rows keep theirs.
+TABLE |= {
+    "afr_Latn": Language("Afrikaans", "af"),
+    "asm_Beng": Language("Assamese", "as"),
+    "ast_Latn": Language("Asturian", "ast"),
+    "bel_Cyrl": Language("Belarusian", "be"),
+    "bos_Latn": Language("Bosnian", "bs"),
+    "cat_Latn": Language("Catalan", "ca"),
+    "ceb_Latn": Language("Cebuano", "ceb"),
+    "ces_Latn": Language("Czech", "cs"),
+    "ckb_Arab": Language("Sorani Kurdish", "ckb"),
+    "cym_Latn": Language("Welsh", "cy"),
+    "dan_Latn": Language("Danish", "da"),
+    "fin_Latn": Language("Finnish", "fi"),
+    "fuv_Latn": Language("Fula", ""),
+    "gaz_Latn": Language("Oromo", ""),
+    "gle_Latn": Language("Irish", "ga"),
+    "glg_Latn": Language("Galician", "gl"),
+    "heb_Hebr": Language("Hebrew", "he"),
+    "hrv_Latn": Language("Croatian", "hr"),
+    "hun_Latn": Language("Hungarian", "hu"),
+    "hye_Armn": Language("Armenian", "hy"),
+    "isl_Latn": Language("Icelandic", "is"),
+    "jav_Latn": Language("Javanese", "jv"),
+    "kam_Latn": Language("Kamba", ""),
+    "kan_Knda": Language("Kannada", "kn"),
+    "kat_Geor": Language("Georgian", "ka"),
+    "kaz_Cyrl": Language("Kazakh", "kk"),
+    "kea_Latn": Language("Kabuverdianu", ""),
+    "khk_Cyrl": Language("Mongolian", "mn"),
+    "kir_Cyrl": Language("Kyrgyz", "ky"),
+    "lin_Latn": Language("Lingala", ""),
+    "lit_Latn": Language("Lithuanian", "lt"),
+    "ltz_Latn": Language("Luxembourgish", "lb"),
+    "lug_Latn": Language("Ganda", ""),
+    "luo_Latn": Language("Luo", ""),
+    "lvs_Latn": Language("Latvian", "lv"),
+    "mal_Mlym": Language("Malayalam", "ml"),
+    "mkd_Cyrl": Language("Macedonian", "mk"),
+    "mlt_Latn": Language("Maltese", "mt"),
+    "mri_Latn": Language("Maori", ""),
+    "nld_Latn": Language("Dutch", "nl"),
+    "nob_Latn": Language("Norwegian", "no"),
+    "nso_Latn": Language("Northern Sotho", ""),
+    "nya_Latn": Language("Nyanja", ""),
+    "oci_Latn": Language("Occitan", "oc"),
+    "ory_Orya": Language("Oriya", "or"),
+    "pan_Guru": Language("Punjabi", "pa"),
+    "pbt_Arab": Language("Pashto", "ps"),
+    "pes_Arab": Language("Persian", "fa"),
+    "pol_Latn": Language("Polish", "pl"),
+    "ron_Latn": Language("Romanian", "ro"),
+    "slk_Latn": Language("Slovak", "sk"),
+    "slv_Latn": Language("Slovenian", "sl"),
+    "sna_Latn": Language("Shona", ""),
+    "snd_Arab": Language("Sindhi", "sd"),
+    "som_Latn": Language("Somali", "so"),
+    "swe_Latn": Language("Swedish", "sv"),
+    "tgk_Cyrl": Language("Tajik", "tg"),
+    "tgl_Latn": Language("Filipino", "tl"),
+    "umb_Latn": Language("Umbundu", ""),
+    "uzn_Latn": Language("Uzbek", "uz"),
+    "wol_Latn": Language("Wolof", ""),
+    "xho_Latn": Language("Xhosa", ""),
+    "zho_Hant": Language("Traditional Chinese", ""),
+    "zsm_Latn": Language("Malay", "ms"),
+}
+# Codes of OPUS and CCMatrix that are no labels of lid.176, and files of FLORES-101 that are not
+# named by the code's first part.
+OPUS = {
+    "ckb_Arab": "ku_Arab", "fuv_Latn": "ff", "gaz_Latn": "om", "hau_Latn": "ha", "ibo_Latn": "ig",
+    "kam_Latn": "kam", "kea_Latn": "kea", "lin_Latn": "ln", "lug_Latn": "lg", "luo_Latn": "luo",
+    "mri_Latn": "mi", "nso_Latn": "nso", "nya_Latn": "ny", "sna_Latn": "sn", "umb_Latn": "umb",
+    "wol_Latn": "wo", "xho_Latn": "xh", "zho_Hant": "zh_TW", "zul_Latn": "zu",
+}
+FLORES101 = {
+    "arb_Arab": "ara", "fuv_Latn": "ful", "lvs_Latn": "lav", "khk_Cyrl": "mon", "gaz_Latn": "orm",
+    "pes_Arab": "fas", "pbt_Arab": "pus", "uzn_Latn": "uzb", "zsm_Latn": "msa",
+    "zho_Hans": "zho_simpl", "zho_Hant": "zho_trad", "srp_Latn": "",
+}
 
 
 def get(code: str) -> Language:
@@ -79,6 +160,16 @@ def name(code: str) -> str:
     return get(code).name
 
 
+def opus(code: str) -> str:
+    """Code of OPUS and CCMatrix: ISO 639-1, else 639-3, with a script where they need one."""
+    return OPUS.get(code) or get(code).lid
+
+
+def flores101(code: str) -> str:
+    """File name in FLORES-101: ISO 639-3, for some that of the macro-language."""
+    return FLORES101.get(code, code.split("_")[0])
+
+
 def named(label: str) -> str | None:
     """FLORES code of a column or file label: that code, a code of the table, or an English name.
 
@@ -86,6 +177,6 @@ def named(label: str) -> str | None:
     """
     short = label.strip().removeprefix("\ufeff")
     for code, (name, lid, _, _, ntrex) in TABLE.items():
-        if short in (code, lid, ntrex) or short.casefold() == name.casefold():
+        if short in (code, lid, ntrex, OPUS.get(code)) or short.casefold() == name.casefold():
             return code if short else None
     return None

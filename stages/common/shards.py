@@ -21,6 +21,7 @@ together, since DVC empties that place before every run.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -132,8 +133,8 @@ def _run(tasks: list[tuple[Work, Path, Path, str, Row]], machine: Row) -> None:
     from tqdm import tqdm
 
     with _backend(machine["engine"]):
-        one_by_one = "generator_unordered" if machine["engine"] == "local" else "list"  # Ray's can't
-        done = joblib.Parallel(n_jobs=machine["threads"], batch_size=1, return_as=one_by_one)(
+        how = "generator_unordered" if machine["engine"] == "local" else "list"  # all that Ray's can
+        done = joblib.Parallel(n_jobs=machine["threads"], batch_size=1, return_as=how)(
             joblib.delayed(_make_in_child)(*task) for task in tasks)
         for _ in tqdm(done, total=len(tasks), unit="shard"):
             pass
@@ -146,6 +147,7 @@ def _backend(engine: str) -> AbstractContextManager[Any]:
     if engine != "ray":
         raise UserError(f"params.yaml: machine.engine: {engine!r} is not one of local, ray",
                         BAD_CONFIG)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read on import
     import joblib
 
     try:
@@ -199,7 +201,7 @@ def _content(path: Path) -> str | dict[str, str]:
 def _code() -> dict[str, str]:
     """Hashes of the project's code as far as it is loaded: an edit of it begins a run anew."""
     root = Path(__file__).resolve().parents[1]
-    loaded = {Path(module.__file__).resolve() for module in [*sys.modules.values()]
-              if getattr(module, "__file__", None)}
+    loaded = {Path(file).resolve() for module in [*sys.modules.values()]
+              if (file := getattr(module, "__file__", None))}
     return {path.relative_to(root).as_posix(): file_sha256(path)
             for path in sorted(loaded) if path.is_relative_to(root)}

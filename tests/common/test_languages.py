@@ -57,6 +57,31 @@ def test_a_code_means_one_language(field):
     assert len(given) == len(set(given))
 
 
+CODES = """
+afr amh ara hye asm ast azj bel ben bos bul mya cat ceb zho_simpl zho_trad hrv ces dan nld eng est
+tgl fin fra ful glg lug kat deu ell guj hau heb hin hun isl ibo ind gle ita jpn jav kea kam kan kaz
+khm kor kir lao lav lin lit luo ltz mkd msa mal mlt mri mar mon npi nso nob nya oci ory orm pus fas
+pol por pan ron rus srp snd sna slk slv som ckb spa swh swe tgk tam tel tha tur ukr umb urd uzb vie
+cym wol xho yor zul"""
+FLORES101 = CODES.split()
+
+
+def test_the_table_holds_flores_101_and_each_of_its_files_is_one_language():
+    files = {languages.flores101(code): code for code in languages.TABLE}
+    assert len(FLORES101) == len(set(FLORES101)) == 102  # Chinese in two scripts
+    assert set(FLORES101) <= set(files)
+    assert files["zho_trad"] == "zho_Hant" and files["fas"] == "pes_Arab"
+    assert files["ara"] == "arb_Arab" and files["ful"] == "fuv_Latn"
+
+
+def test_every_language_of_flores_101_has_a_code_of_opus_of_its_own():
+    codes = {code: languages.opus(code) for code in languages.TABLE
+             if languages.flores101(code) in FLORES101}
+    assert len(codes) == len(set(codes.values())) == 102 and all(codes.values())
+    assert (codes["ckb_Arab"], codes["zho_Hans"], codes["nob_Latn"]) == ("ku_Arab", "zh", "no")
+    assert languages.named("ha") == "hau_Latn" and languages.named("") is None
+
+
 def test_codes_are_codes():
     for code, language in languages.TABLE.items():
         assert CODE.fullmatch(code)
@@ -78,7 +103,9 @@ def test_detector_labels_lead_back_and_the_lacking_ones_do_not():
     assert languages.LID["sw"] == "swh_Latn"
     assert "" not in languages.LID
     assert {code for code, language in languages.TABLE.items() if not language.lid} == {
-        "hau_Latn", "ibo_Latn", "srp_Latn", "zul_Latn"}
+        "fuv_Latn", "gaz_Latn", "hau_Latn", "ibo_Latn", "kam_Latn", "kea_Latn", "lin_Latn",
+        "lug_Latn", "luo_Latn", "mri_Latn", "nso_Latn", "nya_Latn", "sna_Latn", "srp_Latn",
+        "umb_Latn", "wol_Latn", "xho_Latn", "zho_Hant", "zul_Latn"}
 
 
 def test_an_unknown_code_is_refused_with_the_remedy():

@@ -18,10 +18,12 @@ from types import ModuleType
 from ...common.errors import BAD_CONFIG, UserError
 from . import chromium_pak, kolibri_json, lines, mafand, ntrex, parallel_jsonl, tmx, tsv
 from .message import Bad, Message
+from .official import flores101
 
 READERS: dict[str, ModuleType] = {
     module.__name__.rsplit(".", 1)[-1]: module
-    for module in (chromium_pak, kolibri_json, lines, mafand, ntrex, parallel_jsonl, tmx, tsv)}
+    for module in (chromium_pak, flores101, kolibri_json, lines, mafand, ntrex, parallel_jsonl,
+                   tmx, tsv)}
 
 
 def read(reader: str, folder: Path, language: str, bad: Bad) -> Iterator[Message]:

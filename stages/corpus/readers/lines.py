@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from ...common import languages
 from ...common.errors import UserError
@@ -25,23 +25,28 @@ def texts(file: Path, bad: Bad) -> Iterator[tuple[int, str]]:
     Streams; a line above 1 MiB is reported without being held in memory.
     """
     with open(file, "rb") as lines:
-        number = 0
-        while line := lines.readline(MAX_LINE + 2):
-            number += 1
-            if not line.endswith(b"\n") and len(line) > MAX_LINE:
-                bad(f"{file.name}:{number}", "line_too_long")
-                while (rest := lines.readline(MAX_LINE)) and not rest.endswith(b"\n"):
-                    pass
-                continue
-            try:
-                text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
-            except UnicodeDecodeError:
-                bad(f"{file.name}:{number}", "invalid_utf8")
-                continue
-            if "\x00" in text:
-                bad(f"{file.name}:{number}", "nul_character")
-            else:
-                yield number, text
+        yield from numbered(lines, file.name, bad)
+
+
+def numbered(lines: IO[bytes], name: str, bad: Bad) -> Iterator[tuple[int, str]]:
+    """The same of an open file that ``name`` stands for."""
+    number = 0
+    while line := lines.readline(MAX_LINE + 2):
+        number += 1
+        if not line.endswith(b"\n") and len(line) > MAX_LINE:
+            bad(f"{name}:{number}", "line_too_long")
+            while (rest := lines.readline(MAX_LINE)) and not rest.endswith(b"\n"):
+                pass
+            continue
+        try:
+            text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
+        except UnicodeDecodeError:
+            bad(f"{name}:{number}", "invalid_utf8")
+            continue
+        if "\x00" in text:
+            bad(f"{name}:{number}", "nul_character")
+        else:
+            yield number, text
 
 
 def read(folder: Path, language: str, bad: Bad) -> Iterator[Message]:
