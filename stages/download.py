@@ -26,6 +26,7 @@ from .common import jsonl, params
 from .common.command import run_stage
 from .common.errors import BAD_CONFIG, UserError
 from .corpus.sources import lock
+from .corpus.sources.archives import extract
 
 Files = dict[str, Path]  # name in the source, verified file
 
@@ -56,6 +57,9 @@ def build(named: Files, out: Path, asset: dict[str, Any]) -> None:
     match how := asset["convert"]:
         case "copy":
             copy(named, out)
+        case "unpack":
+            for file in files:
+                extract(file, asset["select"], out)
         case "gguf":
             from .convert.model.gguf import gguf_to_safetensors
 
@@ -103,12 +107,12 @@ def main(argv: list[str] | None = None) -> None:
                              "suites.<suite>.download")
     parser.add_argument("out", nargs="?", type=Path, help="folder to fill, replaced if there")
     parser.add_argument("--relock", action="store_true",
-                        help="hash every source anew and rewrite data/sources.lock; of addresses, "
-                             "those without a hash")
+                        help="hash the sources of the chosen scale and suite anew and rewrite "
+                             "data/sources.lock; of addresses, those without a hash")
     args = parser.parse_args(argv)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # a retry is no news, its end is
     if args.relock:
-        lock.relock()
+        lock.relock([params.get("scale"), f"suites.{params.get('suite')}"])
         return
     if args.out is None:
         parser.error("an asset and a folder are needed (or --relock)")

@@ -349,10 +349,11 @@ def test_relock_records_what_is_new_and_leaves_the_rest(server):
     write_lock([{"url": server.url("good/a"), "licence": "none"}, old])
     with pytest.raises(UserError, match=r"good/a has no hash yet\. Run `python"):
         lock.obtain("suites.x.test", "news@1")
-    lock.relock()
+    lock.relock(["suites.x"])
     found = json.loads(lock.LOCK.read_text())["suites"]["x"]["test"]["files"]
     assert found == [locked(server.url("good/a")), old]
     assert server.tries("good/old") == 0
+    lock.relock(["another"])
     with pytest.raises(UserError, match=r"no entry suites\.x\.test for 'news@2'"):
         lock.obtain("suites.x.test", "news@2")
 
@@ -360,7 +361,7 @@ def test_relock_records_what_is_new_and_leaves_the_rest(server):
 def test_relock_demands_what_the_lock_knows_already(server):
     write_lock([{"url": server.url("good/a"), "bytes": 9, "licence": "none"}])
     with pytest.raises(UserError, match="offers 10240 bytes, the lock says 9"):
-        lock.relock()
+        lock.relock(["suites.x"])
 
 
 def test_no_files_are_no_asset(server):

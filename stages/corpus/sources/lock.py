@@ -94,16 +94,17 @@ def _store() -> Path:
     return STORE
 
 
-def relock() -> None:
-    """Rewrite the lock: archives and folders hashed anew, as their ``select`` says.
+def relock(owners: list[str]) -> None:
+    """Rewrite the lock's entries of ``owners``, such as "desk" or "suites.desk": archives and
+    folders hashed anew, as their ``select`` says.
 
     Of addresses, only those that have no hash yet are fetched and recorded, since some are huge;
     to accept a file that changed, delete its hashes first.
     """
     lock = read_lock()
-    owners = [*(lock[name] for name in lock if name != "suites"),
-              *lock.get("suites", {}).values()]
-    for source in [source for assets in owners for source in assets.values()]:
+    suites = {f"suites.{name}": assets for name, assets in lock.get("suites", {}).items()}
+    for source in [source for owner in owners
+                   for source in {**lock, **suites}.get(owner, {}).values()]:
         if "files" in source:
             new = [file for file in source["files"] if "sha256" not in file]
             found = addresses.obtain(new, STORE)
