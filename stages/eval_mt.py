@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(params.get("machine.threads"))
     tests, devs = list(jsonl.read(args.test)), list(jsonl.read(args.dev))
     translator, tokenizer = load(system, params.get("machine.device"))
-    detect = language_id.load(args.lid)
+    detect = language_id.load(args.lid, params.scaled("format.languages"))
     stop = greedy.newline_tokens(tokenizer)
     results: list[Row] = []
     rendered: list[str] = []

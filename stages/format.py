@@ -1,14 +1,14 @@
 """Bring every source into one form, and choose the text that is translated.
 
 corpus  in   data/download/train, data/download/test   through a reader (stages/corpus/readers)
-        out  train.jsonl  {"id", "src", "tgt", "src_lang", "tgt_lang", "origin"}, src is English
+        out  train        {"id", "src", "tgt", "src_lang", "tgt_lang", "origin"}, src is English
              test.jsonl   the same, with "split" (dev or devtest; no near-duplicates between them)
                           and "cluster" (source document); only messages that every language has
              stats.json   counts of the training text; "train" and "test" hold those of either
                           text, "splits" those of the separation
              quarantine.jsonl, dropped_sample.jsonl (of both texts)
-suite   in   data/format/corpus/test.jsonl, data/dedup/pairs.jsonl, and where the suite has an
-             official test set of its own its folder
+suite   in   data/format/corpus/test.jsonl, data/dedup: pairs, and where the suite has an official
+             test set of its own its folder
         out  test.jsonl   what every system translates: the corpus's devtest rows, or whole
                           documents of the official set, drawn by hash; with "seen_in_training":
                           whether either side repeats a training pair's (flagged, not removed)
@@ -25,11 +25,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from .common import jsonl, params
+from .common import jsonl, params, shards
 from .common.command import run_stage
 from .common.errors import UserError
 from .common.funnel import Funnel
-from .corpus import parallel
+from .corpus import bitext, parallel
 from .corpus.overlap import repeated
 
 Row = dict[str, Any]
@@ -48,29 +48,35 @@ def save(file: Path, rows: list[Row]) -> None:
             write(row)
 
 
-def corpus(train_folder: Path, test_folder: Path, out: Path, rules: Row, like: Row) -> None:
+def corpus(train_folder: Path, test_folder: Path, out: Path, rules: Row, like: Row,
+           machine: Row) -> None:
     """``like`` says what repeats a text (n-gram length, Jaccard similarity), as in `dedup`."""
     languages, sources = list(rules["languages"]), rules["sources"]
-    train, test, quarantine = Funnel(), Funnel(), list[Row]()
-    with jsonl.writer(out / "train.jsonl") as write:
-        for row, _ in parallel.cleaned(
-                parallel.pairs(sources["train"], train_folder, languages, quarantine),
-                rules["train"], train):
-            train.keep(row)
-            write(row)
+    train, test, quarantine, more = Funnel(), Funnel(), list[Row](), 0
+    if "bitext" in sources["train"]:
+        quarantine, count = bitext.table(train_folder, out, rules, machine, train)
+        more = count - len(quarantine)  # only a sample of them is kept
+    else:
+        with jsonl.writer(out / "train.jsonl") as write:
+            for row, _ in parallel.cleaned(
+                    parallel.pairs(sources["train"], train_folder, languages, quarantine),
+                    rules["train"], train):
+                train.keep(row)
+                write(row)
     need(train, train_folder)
     found = parallel.pairs(sources["test"], test_folder, languages, quarantine)
     usable = (parallel.cleaned(found, rules["test"], test) if rules["test"]["clean"]
               else parallel.official(found, test))
     kept = parallel.multiway(list(usable), languages, test)
     need(test, test_folder)
-    split, moves = parallel.splits([row for row, _ in kept], rules["test"]["dev_share"], **like)
+    split, moves = parallel.splits(kept, rules["test"]["dev_share"], **like)
     save(out / "test.jsonl", [parallel.test_row(row, document, split[row["id"]])
                               for row, document in kept])
     save(out / "quarantine.jsonl", quarantine)
     counts = train.stats()
     train.write(out, {"train": {key: counts[key] for key in ("seen", "kept", "dropped")},
-                      "test": test.stats(), "splits": moves, "quarantined": len(quarantine)}, test)
+                      "test": test.stats(), "splits": moves,
+                      "quarantined": len(quarantine) + more}, test)
 
 
 def suite(test: Path, pairs: Path, folder: Path, out: Path, about: Row | None,
@@ -88,7 +94,7 @@ def suite(test: Path, pairs: Path, folder: Path, out: Path, about: Row | None,
             else:
                 funnel.drop(row, "dev")
     need(funnel, folder if about else test)
-    found = repeated(rows, jsonl.read(pairs), **like)
+    found = repeated(rows, shards.rows(pairs, "pairs"), **like)
     save(out / "test.jsonl", [{**row, "seen_in_training": bool(sides)}
                               for row, sides in zip(rows, found, strict=True)])
     counts = Counter(f"{row['tgt_lang']}, {side} side"
@@ -108,7 +114,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     like = {"n": params.get("dedup.ngram"), "threshold": params.get("dedup.test_jaccard")}
     if args.part == "corpus":
-        corpus(args.train, args.test, args.out, params.scaled("format"), like)
+        corpus(args.train, args.test, args.out, params.scaled("format"), like,
+               params.get("machine"))
     else:
         suite(args.test, args.pairs, args.official, args.out, params.suite("format.test"),
               list(params.scaled("format.languages")), like)

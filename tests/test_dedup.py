@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from stages import dedup
@@ -27,12 +28,19 @@ ROWS = [row(0, "Open the settings page", "Fungua ukurasa wa mipangilio"),
 
 @pytest.mark.parametrize("method", ["simhash", "minhash"])
 def test_the_first_of_a_language_stays_and_languages_stay_apart(method):
-    assert dedup.duplicates(ROWS, RULES | {"method": method}) == {2: 0}
+    overlap, first = dedup.look(ROWS, {}, RULES | {"method": method})
+    assert (overlap, first.tolist()) == ([None] * 4, [0, 1, 0, 3])
+
+
+@pytest.mark.parametrize("method", ["simhash", "minhash"])
+def test_rows_are_joined_over_batches(method, monkeypatch):
+    monkeypatch.setattr(dedup.shards, "BATCH", 1)
+    assert dedup.look(ROWS, {}, RULES | {"method": method})[1].tolist() == [0, 1, 0, 3]
 
 
 def test_unknown_method_is_refused():
     with pytest.raises(UserError, match="neither simhash nor minhash"):
-        dedup.duplicates(ROWS, RULES | {"method": "md5"})
+        dedup.look(ROWS, {}, RULES | {"method": "md5"})
 
 
 @pytest.fixture
@@ -72,10 +80,9 @@ def test_a_near_duplicate_of_a_row_that_overlaps_goes_under_its_own_reason(works
     first = row(0, "Delete all of your files", "Futa faili zako zote")
     fill([first, {**first, "id": "t:1", "src": "Delete all of your file"},
           row(2, "Nothing alike here", "Hakuna kitu hapa")], [row(9, "Some text", "Maneno")])
-    reasons = {"Delete all of your files": "test_overlap_near"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dedup.Overlap, "reason", lambda self, text: reasons.get(text))
-        patch.setattr(dedup, "duplicates", lambda rows, rules: {1: 0})
+        patch.setattr(dedup, "look", lambda *_: (["test_overlap_near", None, None],
+                                                 np.array([0, 0, 2])))
         dedup.main(["in", "out"])
     stats = json.loads((workspace / "out/stats.json").read_text())
     assert stats["dropped"] == {"test_overlap_near": 1, "near_duplicate_of_test_overlap": 1}

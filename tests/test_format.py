@@ -186,7 +186,7 @@ def official(workspace):
     return workspace
 
 
-ARGUMENTS = ["suite", "corpus/test.jsonl", "pairs.jsonl", "news", "out"]
+ARGUMENTS = ["suite", "corpus/test.jsonl", ".", "news", "out"]
 
 
 def test_an_official_set_passes_unchanged_in_whole_documents(official):

@@ -14,6 +14,7 @@ from . import stage_fixture
 
 SURE = [("swh_Latn", 0.9), ("eng_Latn", 0.05), ("spa_Latn", 0.02)]
 UNSURE = [("eng_Latn", 0.3), ("ind_Latn", 0.2), ("swh_Latn", 0.1)]
+LABELS = {"eng_Latn", "swh_Latn"}
 WRONG = [("eng_Latn", 0.9), ("swh_Latn", 0.05), ("ind_Latn", 0.01)]
 
 
@@ -29,13 +30,14 @@ def test_rules(rule, sure, unsure, wrong):
 def test_each_language_has_its_rule_and_the_source_is_named_first():
     row = {"src_lang": "eng_Latn", "tgt_lang": "swh_Latn"}
     chosen = {"default": "top1_p50", "swh_Latn": "no_other_p50"}
-    assert langid.verdict(row, WRONG, UNSURE, chosen) == "kept"
-    assert langid.verdict(row, UNSURE, UNSURE, chosen) == "src_language"
-    assert langid.verdict(row, WRONG, WRONG, chosen) == "tgt_language"
+    rules = {language: langid.rule_of(language, chosen, LABELS) for language in LABELS}
+    assert langid.verdict(row, WRONG, UNSURE, rules) == "kept"
+    assert langid.verdict(row, UNSURE, UNSURE, rules) == "src_language"
+    assert langid.verdict(row, WRONG, WRONG, rules) == "tgt_language"
     with pytest.raises(UserError, match="'strict' is not one of top1_p50"):
-        langid.verdict(row, WRONG, SURE, {"default": "strict"})
+        langid.rule_of("eng_Latn", {"default": "strict"}, LABELS)
     with pytest.raises(UserError, match="None is not one of top1_p50"):
-        langid.verdict(row, WRONG, SURE, {})
+        langid.rule_of("eng_Latn", {}, LABELS)
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +57,15 @@ def test_detector_knows_codes_and_survives_odd_text(model):
     assert detect([]) == []
 
 
-def test_a_language_that_the_detector_has_no_label_for_needs_a_rule_without_labels():
-    assert "hau_Latn" not in language_id.LID.values()
+def test_a_language_that_the_detector_has_no_label_for_needs_a_rule_without_labels(model):
+    labels = language_id.load(model).labels
+    assert {"eng_Latn", "swh_Latn"} <= labels and "hau_Latn" not in labels
     with pytest.raises(UserError, match=r"top1 asks for a label .* not for hau_Latn"):
-        langid.rule_of("hau_Latn", {"default": "top1"})
-    assert langid.rule_of("hau_Latn", {"default": "no_other_p50"})("hau_Latn", UNSURE)
+        langid.rule_of("hau_Latn", {"default": "top1"}, labels)
+    accept = langid.rule_of("hau_Latn", {"default": "no_other_p50"}, labels)
+    assert accept("hau_Latn", UNSURE)
+    # A detector whose labels are FLORES codes themselves has it.
+    assert langid.rule_of("hau_Latn", {"default": "top1"}, {"hau_Latn"})
 
 
 def test_flags_of_outputs_and_of_their_references():
@@ -75,7 +81,10 @@ def test_flags_of_outputs_and_of_their_references():
 
 
 def test_labels_of_lid176_become_flores_codes():
-    assert (language_id.LID["sw"], language_id.LID["en"]) == ("swh_Latn", "eng_Latn")
+    """Those of languages that nobody asks for stay what they were in committed runs."""
+    assert (language_id.known()["sw"], language_id.known()["en"]) == ("swh_Latn", "eng_Latn")
+    assert "nl" not in language_id.known() and "" not in language_id.known(["hau_Latn"])
+    assert language_id.known(["nld_Latn"])["nl"] == "nld_Latn"
 
 
 def test_a_missing_model_is_a_clear_refusal(tmp_path):
@@ -85,7 +94,8 @@ def test_a_missing_model_is_a_clear_refusal(tmp_path):
 
 def test_whole_stage(model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    stage_fixture.params(tmp_path, 3, langid={"rule": {"default": "top1"}})
+    stage_fixture.params(tmp_path, 3, langid={"rule": {"default": "top1"}},
+                         format={"languages": {"swh_Latn": {}}})
     texts = [("The dog buys fresh bread today", "Mbwa ananunua mkate mpya leo"),
              ("The dog buys fresh bread today", "Der Hund kauft heute frisches Brot"),
              ("El perro compra pan fresco hoy", "Mbwa ananunua mkate mpya leo")]
@@ -109,7 +119,8 @@ def test_whole_stage(model, tmp_path, monkeypatch):
 
 def test_no_pairs_give_an_empty_result_with_counts(model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    stage_fixture.params(tmp_path, 3, langid={"rule": {"default": "top1"}})
+    stage_fixture.params(tmp_path, 3, langid={"rule": {"default": "top1"}},
+                         format={"languages": {"swh_Latn": {}}})
     jsonl.write_text("in/pairs.jsonl", "")
     langid.main(["in", str(model), "in/pairs.jsonl", "out"])
     stats = json.loads((tmp_path / "out/stats.json").read_text())

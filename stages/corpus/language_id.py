@@ -6,12 +6,12 @@ for a language is measured on text of known language, never assumed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from ..common.errors import UserError
-from ..common.languages import LID
+from ..common.languages import LID, get
 
 Guess = tuple[str, float]  # FLORES code (or the model's own label), probability
 Detect = Callable[[list[str]], list[list[Guess]]]
@@ -28,33 +28,45 @@ RULES: dict[str, Rule] = {
 OUTPUT_RULES = ("top1", "no_other_p50")  # those by which translations are called off target
 
 
-def load(folder: Path, k: int = 3) -> Detect:
-    """Return a function: texts -> for each text its ``k`` likeliest languages, best first.
+def known(languages: Iterable[str] = ()) -> dict[str, str]:
+    """{label of lid.176: FLORES code}, those of ``languages`` among them."""
+    return LID | {get(code).lid: code for code in languages if get(code).lid}
 
-    An empty text gives [("und", 0.0)].
+
+class Detector:
+    """A fastText model: texts -> for each text its ``k`` likeliest languages, best first.
+
+    Labels become FLORES codes where ``known`` has them; those of NLLB's and GlotLID's models are
+    such codes. ``labels`` are all that it can say. An empty text gives [("und", 0.0)].
     """
-    import fasttext
 
+    def __init__(self, file: Path, languages: Iterable[str], k: int) -> None:
+        import fasttext
+
+        self.model, self.k = fasttext.load_model(str(file)), k
+        code = known(languages)
+        short = ((label, label.removeprefix("__label__")) for label in self.model.labels)
+        self.code = {label: code.get(name, name) for label, name in short}
+        self.labels = frozenset(self.code.values())
+
+    def __call__(self, texts: list[str]) -> list[list[Guess]]:
+        if not texts:
+            return []
+        # Always a list: with numpy 2 the binding fails on a single text. A newline is an error.
+        found, probabilities = self.model.predict([" ".join(text.split()) for text in texts],
+                                                  k=self.k)
+        return [[(self.code[name], min(1.0, value))
+                 for name, value in zip(names, values.tolist(), strict=True)] or [("und", 0.0)]
+                for names, values in zip(found, probabilities, strict=True)]
+
+
+def load(folder: Path, languages: Iterable[str] = (), k: int = 3) -> Detector:
+    """The one model of a folder; ``languages`` are those that are asked for."""
     files = sorted([*folder.glob("*.ftz"), *folder.glob("*.bin")])
     if len(files) != 1:
         raise UserError(f"{folder} must hold one fastText model, not {len(files)}. "
                         "Run `dvc repro download@lid`")
-    model = fasttext.load_model(str(files[0]))
-
-    def detect(texts: list[str]) -> list[list[Guess]]:
-        if not texts:
-            return []
-        # Always a list: with numpy 2 the binding fails on a single text. A newline is an error.
-        labels, probabilities = model.predict([" ".join(text.split()) for text in texts], k=k)
-        guesses = []
-        for names, values in zip(labels, probabilities, strict=True):
-            short = [name.removeprefix("__label__") for name in names]
-            guesses.append([(LID.get(name, name), min(1.0, float(value)))
-                            for name, value in zip(short, values, strict=True)]
-                           or [("und", 0.0)])
-        return guesses
-
-    return detect
+    return Detector(files[0], languages, k)
 
 
 def off_target(text: str, language: str, guesses: list[Guess]) -> dict[str, bool]:

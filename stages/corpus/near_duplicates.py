@@ -7,6 +7,7 @@ close. MinHash: Broder 1997, through datasketch.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +31,10 @@ def checked(method: str) -> str:
     return method
 
 
-def sketches(texts: list[str], rules: Settings) -> list[MinHash]:
+def signed(texts: Sequence[str], method: str, rules: Settings) -> np.ndarray | list[MinHash]:
+    """A signature of each text, to be joined: 8 bytes by simhash, a sketch by minhash."""
+    if checked(method) == "simhash":
+        return simhash.signatures(texts, rules["ngram"])
     from datasketch import MinHash
 
     return MinHash.bulk([[g.encode() for g in sorted(grams(text, rules["ngram"]))]
@@ -44,14 +48,15 @@ def buckets(rules: Settings) -> MinHashLSH:
     return MinHashLSH(threshold=rules["jaccard"], num_perm=rules["permutations"])
 
 
-def find(texts: list[str], method: str, rules: Settings) -> np.ndarray:
-    """Index pairs that span what ``method`` (simhash or minhash) calls near-duplicates.
+def joined(parts: Sequence[Any], method: str, rules: Settings) -> np.ndarray:
+    """Index pairs that span what ``method`` (simhash or minhash) calls near-duplicates, of texts
+    that were signed part by part; shape (pairs, 2).
 
-    Equal sketches are linked to their first only, as in simhash.near_pairs.
+    Equal signatures are linked to their first only, as in simhash.near_pairs.
     """
     if checked(method) == "simhash":
-        return simhash.near_pairs(simhash.signatures(texts, rules["ngram"]), rules["distance"])
-    index, made = buckets(rules), sketches(texts, rules)
+        return simhash.near_pairs(np.concatenate(parts), rules["distance"])
+    index, made = buckets(rules), [sketch for part in parts for sketch in part]
     first: dict[bytes, int] = {}
     pairs = []
     for j, sketch in enumerate(made):
@@ -65,14 +70,19 @@ def find(texts: list[str], method: str, rules: Settings) -> np.ndarray:
     return np.array(sorted(pairs), np.int64).reshape(-1, 2)
 
 
+def find(texts: Sequence[str], method: str, rules: Settings) -> np.ndarray:
+    """``joined`` of texts that are all at hand."""
+    return joined([signed(texts, method, rules)], method, rules)
+
+
 def alike(ones: list[str], others: list[str], method: str, rules: Settings) -> np.ndarray:
     """Whether ``method`` calls each text a near-duplicate of its partner, shape (texts,), bool."""
     if checked(method) == "simhash":
         return simhash.differing_bits(*(simhash.signatures(texts, rules["ngram"])
                                         for texts in (ones, others))) <= rules["distance"]
     index = buckets(rules)
-    same = np.array([one.hashvalues == other.hashvalues for one, other in
-                     zip(sketches(ones, rules), sketches(others, rules), strict=True)])
+    same = np.array([one.hashvalues == other.hashvalues for one, other in zip(
+        *(signed(texts, method, rules) for texts in (ones, others)), strict=True)])
     candidate = same[:, :index.b * index.r].reshape(-1, index.b, index.r).all(2).any(1)
     return candidate & (np.count_nonzero(same, axis=1) / rules["permutations"] >= rules["jaccard"])
 

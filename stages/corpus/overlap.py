@@ -6,81 +6,117 @@ similarity, computed exactly. SimHash would miss most near copies of short sente
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .normal_form import grams, normal
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
 Row = dict[str, Any]
 CHUNK = 500  # texts compared with all others at a time; bounds memory
+BATCH = 10_000  # pairs read at a time
 
 
 class Overlap:
-    """Finds the test sentence that a training sentence repeats, exactly or nearly."""
+    """Finds the test sentence that a training sentence repeats, exactly or nearly.
+
+    Memory grows with the test set alone.
+    """
 
     def __init__(self, sentences: Iterable[str], n: int, threshold: float) -> None:
         self.n, self.threshold = n, threshold
         self.texts = sorted({normal(sentence) for sentence in sentences})
         self.exact = set(self.texts)
-        self.sets = [grams(text, n) for text in self.texts]
-        self.index: dict[str, list[int]] = defaultdict(list)
-        for number, found in enumerate(self.sets):
-            for gram in found:
-                self.index[gram].append(number)
+        self.place: dict[str, int] = {}
+        self.size, self.table = _table(
+            [[self.place.setdefault(gram, len(self.place)) for gram in grams(text, n)]
+             for text in self.texts], None)
 
-    def reason(self, sentence: str) -> str | None:
-        """ "test_overlap_exact", "test_overlap_near" or None.
+    def reasons(self, sentences: Sequence[str]) -> list[str | None]:
+        """ "test_overlap_exact", "test_overlap_near" or None of each.
 
-        Near means a Jaccard similarity of n-gram sets of at least the threshold, computed
-        exactly through the inverted index.
+        Near means a Jaccard similarity of n-gram sets of at least the threshold.
         """
-        text = normal(sentence)
-        mine = grams(text, self.n)
-        shared = Counter(number for gram in mine for number in self.index.get(gram, ()))
-        best = max((common / (len(mine) + len(self.sets[number]) - common)
-                    for number, common in shared.items()), default=0.0)
-        if best == 1.0 and text in self.exact:
-            return "test_overlap_exact"
-        return "test_overlap_near" if best >= self.threshold else None
+        return ["test_overlap_exact" if text in self.exact else
+                "test_overlap_near" if others else None
+                for text, others in self._near(sentences)]
+
+    def repeated(self, sentences: Sequence[str]) -> set[str]:
+        """Normal forms of the test sentences that any of these repeats."""
+        return {self.texts[number] for _, others in self._near(sentences) for number in others}
+
+    def _near(self, sentences: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
+        """(normal form, test sentences that reach the threshold) of each."""
+        for start in range(0, len(sentences), CHUNK):
+            texts = [normal(sentence) for sentence in sentences[start:start + CHUNK]]
+            sets = [grams(text, self.n) for text in texts]
+            size = np.array([*map(len, sets)], np.int64)
+            _, table = _table([[self.place[gram] for gram in mine if gram in self.place]
+                               for mine in sets], len(self.place))
+            shared = (table @ self.table.T).tocoo()
+            union = size[shared.row] + self.size[shared.col] - shared.data
+            near = shared.data / union >= self.threshold
+            others: list[list[int]] = [[] for _ in texts]
+            for mine, other in zip(shared.row[near].tolist(), shared.col[near].tolist(),
+                                   strict=True):
+                others[mine].append(other)
+            yield from zip(texts, others, strict=True)
 
 
-def repeated(rows: Iterable[Row], pairs: Iterable[Row], n: int, threshold: float,
+def _table(sets: Sequence[Sequence[int]], width: int | None) -> tuple[np.ndarray, csr_matrix]:
+    """(sizes, table of ones) of sets of numbers below ``width``, a row each. The product of two
+    tables, the second transposed, counts what two sets share; sets that share nothing cost nothing.
+    """
+    from scipy.sparse import csr_matrix
+
+    size = np.array([*map(len, sets)], np.int64)
+    columns = np.fromiter(chain.from_iterable(sets), np.int32, size.sum())
+    if width is None:
+        width = int(columns.max(initial=-1)) + 1
+    return size, csr_matrix((np.ones(len(columns), np.int32), columns,
+                             np.append(0, size.cumsum())), (len(sets), width))
+
+
+def repeated(rows: Sequence[Row], pairs: Iterable[Row], n: int, threshold: float,
              ) -> list[list[str]]:
     """For each row the languages whose side repeats, exactly or nearly, that of any of ``pairs``.
 
-    Both hold src, tgt, src_lang and tgt_lang.
+    Both hold src, tgt, src_lang and tgt_lang. The pairs stream: memory grows with ``rows`` alone.
     """
-    texts: dict[str, set[str]] = defaultdict(set)
-    for pair in pairs:
-        for side in ("src", "tgt"):
-            texts[pair[f"{side}_lang"]].add(pair[side])
-    known = {language: Overlap(sentences, n, threshold) for language, sentences in texts.items()}
-    return [[row[f"{side}_lang"] for side in ("src", "tgt") if row[f"{side}_lang"] in known
-             and known[row[f"{side}_lang"]].reason(row[side])] for row in rows]
+    known = {language: Overlap([row[side] for row in rows for side in ("src", "tgt")
+                                if row[f"{side}_lang"] == language], n, threshold)
+             for language in {row[f"{side}_lang"] for row in rows for side in ("src", "tgt")}}
+    found: dict[str, set[str]] = defaultdict(set)
+    stream = iter(pairs)
+    while batch := list(islice(stream, BATCH)):
+        for language, overlap in known.items():
+            found[language] |= overlap.repeated(
+                [pair[side] for pair in batch for side in ("src", "tgt")
+                 if pair[f"{side}_lang"] == language])
+    return [[row[f"{side}_lang"] for side in ("src", "tgt")
+             if normal(row[side]) in found[row[f"{side}_lang"]]] for row in rows]
 
 
 def near_pairs(texts: Sequence[str], n: int, threshold: float) -> np.ndarray:
     """Index pairs (i < j) that span the near-duplicates, shape (pairs, 2).
 
     Texts of one normal form are linked to the first of them; of the different ones, all pairs
-    with a Jaccard similarity of n-gram sets of at least the threshold, by their firsts. A product
-    of sparse matrices counts what two texts share, so texts that share nothing cost nothing.
+    with a Jaccard similarity of n-gram sets of at least the threshold, by their firsts.
     """
-    from scipy.sparse import csr_matrix
-
     first: dict[str, int] = {}
     equal = [(first.setdefault(normal(text), i), i) for i, text in enumerate(texts)]
     place: dict[str, int] = {}
-    sets = [sorted(place.setdefault(gram, len(place)) for gram in grams(text, n))
-            for text in first]
-    size, firsts = np.array([*map(len, sets)], np.int64), np.array([*first.values()], np.int64)
-    table = csr_matrix((np.ones(size.sum(), np.int32), np.concatenate([[], *sets]).astype(np.int32),
-                        np.append(0, size.cumsum())), (len(sets), len(place)))
+    size, table = _table([[place.setdefault(gram, len(place)) for gram in grams(text, n)]
+                          for text in first], None)
+    firsts = np.array([*first.values()], np.int64)
     pairs = [np.array([pair for pair in equal if pair[0] < pair[1]], np.int64).reshape(-1, 2)]
-    for start in range(0, len(sets), CHUNK):
+    for start in range(0, len(first), CHUNK):
         shared = (table[start:start + CHUNK] @ table[:start + CHUNK].T).tocoo()
         j, i, common = shared.row + start, shared.col, shared.data
         near = (i < j) & (common >= threshold * (size[i] + size[j] - common))

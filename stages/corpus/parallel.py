@@ -64,10 +64,10 @@ def cleaned(found: Iterator[tuple[Row, str, str]], rules: Row, funnel: Funnel,
 
     A message whose English was seen before is dropped, language by language.
     """
-    seen: set[tuple[str, str]] = set()
+    seen: set[bytes] = set()  # 16 bytes of a hash: the texts would fill memory at scale
     for raw, document, defect in found:
         row = {**raw, "src": clean(raw["src"]), "tgt": clean(raw["tgt"])}
-        english = (row["tgt_lang"], row["src"].casefold())
+        english = by_hash(f"{row['tgt_lang']} {row['src'].casefold()}")[:16]
         funnel.see(row)
         reason = defect or verdict(row["src"], row["tgt"], rules)
         if reason == "kept" and english in seen:
@@ -143,15 +143,20 @@ def side(text: str, dev_share: float) -> str:
     return "dev" if below else "devtest"
 
 
-def splits(rows: list[Row], dev_share: float, n: int, threshold: float,
+def splits(found: list[tuple[Row, str]], dev_share: float | None, n: int, threshold: float,
            ) -> tuple[dict[str, str], Row]:
-    """({id: "dev" or "devtest"}, counts): near-duplicates stand on one side.
+    """({id: "dev" or "devtest"}, counts) of (row, document): near-duplicates stand on one side.
 
     Ids whose texts in any language have a Jaccard similarity of character n-grams of at least
     ``threshold``, or that are linked by such ids, form a group, and the hash of one of its English
     texts decides for all. Counts: ``groups`` of several ids, ``grouped`` ids in them, ``moved``
-    ids that their own text would have put on the other side.
+    ids that their own text would have put on the other side. Where ``dev_share`` is None, the
+    publisher's split stays: what a document's name says before its first point.
     """
+    if dev_share is None:
+        return ({row["id"]: document.split(".")[0] for row, document in found},
+                {"groups": 0, "grouped": 0, "moved": 0})
+    rows = [row for row, _ in found]
     english = {row["id"]: row["src"] for row in rows}
     texts: dict[str, dict[str, str]] = {PIVOT: english}
     for row in rows:
@@ -162,8 +167,8 @@ def splits(rows: list[Row], dev_share: float, n: int, threshold: float,
     group: dict[int, list[str]] = defaultdict(list)
     for number, name in zip(first.tolist(), ids, strict=True):
         group[number].append(name)
-    found = {name: side(min(english[other] for other in members), dev_share)
+    split = {name: side(min(english[other] for other in members), dev_share)
              for members in group.values() for name in members}
     several = [members for members in group.values() if len(members) > 1]
-    return found, {"groups": len(several), "grouped": sum(map(len, several)),
-                   "moved": sum(found[i] != side(english[i], dev_share) for i in ids)}
+    return split, {"groups": len(several), "grouped": sum(map(len, several)),
+                   "moved": sum(split[i] != side(english[i], dev_share) for i in ids)}

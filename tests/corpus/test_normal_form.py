@@ -21,13 +21,12 @@ def test_marks_make_a_different_text(language):
     assert normal(one) == one  # nothing lost, no word split
     assert normal(one) != normal(other)
     overlap = Overlap([one], 4, 0.99)
-    assert overlap.reason(f"{one}!") == "test_overlap_exact"
-    assert overlap.reason(other) is None
+    assert overlap.reasons([f"{one}!", other]) == ["test_overlap_exact", None]
 
 
 def test_arabic_is_the_same_text_with_and_without_harakat_and_tatweel():
     assert normal(VOCALISED) == normal("محمـــد كتب الدرس") == BARE
-    assert Overlap([BARE], 4, 0.99).reason(VOCALISED) == "test_overlap_exact"
+    assert Overlap([BARE], 4, 0.99).reasons([VOCALISED]) == ["test_overlap_exact"]
 
 
 def test_hamza_of_an_alef_is_no_optional_sign():

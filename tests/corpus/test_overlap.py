@@ -20,16 +20,29 @@ TESTS = [f"choose {a} {b} for this {c}" for a in ("a", "one", "the") for b in ("
 
 def test_overlap_is_exact_or_near_or_none():
     overlap = Overlap(["Please restart your device now"], 4, 0.5)
-    assert overlap.reason("please RESTART your device, now!") == "test_overlap_exact"
-    assert overlap.reason("Please restart your device later") == "test_overlap_near"
-    assert overlap.reason("The weather is fine") is None
+    assert overlap.reasons(["please RESTART your device, now!", "Please restart your device later",
+                            "The weather is fine", ""]) == [
+        "test_overlap_exact", "test_overlap_near", None, None]
+    assert overlap.reasons([]) == []
+    assert Overlap([], 4, 0.5).reasons(["Anything"]) == [None]
 
 
-def test_near_overlap_equals_brute_force_jaccard():
-    overlap = Overlap(TESTS, 4, 0.6)
-    for text in ("choose a book for that class", "choose books", "pick one video for this lesson"):
-        best = max(jaccard(text, other) for other in TESTS)
-        assert (overlap.reason(text) is not None) == (best >= 0.6)
+def test_the_threshold_itself_is_near():
+    one, other = "abcdefg", "abcdefgh"  # four of five n-grams
+    assert jaccard(one, other) == 0.8
+    assert Overlap([one], 4, 0.8).reasons([other]) == ["test_overlap_near"]
+    assert Overlap([one], 4, 0.81).reasons([other]) == [None]
+
+
+def test_near_overlap_equals_brute_force_jaccard(monkeypatch):
+    monkeypatch.setattr("stages.corpus.overlap.CHUNK", 3)
+    texts = ["choose a book for that class", "choose books", "pick one video for this lesson",
+             "choose a book for this class", "zebra", ""]
+    for threshold in (0.3, 0.6, 1.0):
+        near = [max(jaccard(text, other) for other in TESTS) >= threshold for text in texts]
+        found = Overlap(TESTS, 4, threshold).reasons(texts)
+        assert [reason is not None for reason in found] == near
+    assert 0 < sum(near) < len(texts)
 
 
 def test_near_pairs_are_those_of_comparing_everything_with_everything(monkeypatch):
