@@ -1,6 +1,7 @@
 """Translate the suite's test text with one system, both directions of every language.
 
-in     params systems.<name>           weights, system turn, shots and their draw, dtype
+in     params systems.<name>           weights, system turn, shots and their draw, dtype; engine
+                                       and protocol, where they are not those of the suite
        data/format/suite/test.jsonl    what is translated
        data/format/corpus/test.jsonl   its dev split holds the solved examples
        data/download/lid, data/download/spm
@@ -8,7 +9,8 @@ out    segments.jsonl   one row per direction and segment: source, reference, ou
                         "off_target" and "ref_off_target": does a rule of language ID call the
                         output, or the human reference, another language than the one asked for?
        meta.json        what produced it: weights, tokenizer, prompt, decoding, versions
-paper  FLORES-101, spBLEU and xCOMET. Prompt, decoding and shots are not published: ours.
+paper  FLORES-101, spBLEU and xCOMET. Prompt, decoding and shots are not published: ours, or one
+       of `stages.model.protocols`.
 
 A system with shots sees solved examples first, so that learning the answer format can be told
 from learning to translate. Scores are derived later, in `significance`.
@@ -24,9 +26,10 @@ from .common import jsonl, params
 from .common.command import offline, run_stage
 from .common.errors import UserError
 from .corpus import language_id
-from .decoding import greedy, translation
-from .model import provenance
+from .decoding import engines, translation
+from .model import protocols, provenance
 from .model.system import load
+from .model.system import tokenizer as system_tokenizer
 
 Row = dict[str, Any]
 
@@ -45,27 +48,43 @@ def main(argv: list[str] | None = None) -> None:
     import torch
 
     torch.set_num_threads(params.get("machine.threads"))
+    style = system.get("protocol") or settings["protocol"]
+    engine = engines.named(system.get("engine") or settings["engine"])
+    protocol = protocols.named(style)
+    limit = protocols.length(style, settings["max_new_tokens"])
+    if engine == "hf":
+        translator, tokenizer = load(system, params.get("machine.device"))
+    else:
+        tokenizer = system_tokenizer(system)
+    languages = {language: about for language, about in params.scaled("format.languages").items()
+                 if language in (settings["languages"] or [language])}
     tests, devs = list(jsonl.read(args.test)), list(jsonl.read(args.dev))
-    translator, tokenizer = load(system, params.get("machine.device"))
+    asked, jobs = [], []
+    for source, target in translation.routes(languages, settings["pivots"]):
+        shown = translation.solved(devs, source, target, system["shots"], system["draw"])
+        todo = translation.aligned(tests, source, target, settings["segments"])
+        if not todo:
+            raise UserError(f"{args.test}: no row for {source} to {target}. Run "
+                            "`dvc repro format@suite`")
+        asked.append(todo)
+        jobs.append(translation.job(tokenizer, protocol, todo, shown, system["system"],
+                                    f"{args.system} {source}-{target}"))
+    scratch = engines.SCRATCH / "eval_mt" / args.system
+    if engine == "hf":
+        made = provenance.made(Path(system["weights"]), system["derive"])
+        answers = engines.local(translator, tokenizer, jobs, protocol, limit,
+                                settings["batch_tokens"], made, scratch)
+    else:
+        name = engines.served_name(args.system, system)
+        answers = engines.served(engines.endpoint(params.get("machine.server"), name), tokenizer,
+                                 jobs, protocol, limit, name, scratch)
     detect = language_id.load(args.lid, params.scaled("format.languages"))
-    stop = greedy.newline_tokens(tokenizer)
     results: list[Row] = []
-    rendered: list[str] = []
-    for language, into_pivot, name in translation.directions(params.scaled("format.languages")):
-        pool, _ = translation.dev(devs, language)
-        solved = translation.examples(pool, system["shots"], system["draw"])
-        chosen = translation.ordered(tests, language)[:settings["segments"]]
-        if not chosen:
-            raise UserError(f"{args.test}: no row for {language}. Run `dvc repro format@suite`")
-        todo, shown = ([translation.turned(row, into_pivot) for row in rows]
-                       for rows in (chosen, solved))
-        answers, prompt = translation.ask(translator, tokenizer, todo, shown, system["system"],
-                                          settings, stop, f"{args.system} {name}")
-        found = map(translation.result, todo, answers)
-        about = language_id.flags(detect, todo[0]["tgt_lang"], [hyp for hyp, _ in answers],
+    for todo, found in zip(asked, answers, strict=True):
+        about = language_id.flags(detect, todo[0]["tgt_lang"], [hyp for hyp, _ in found],
                                   [row["tgt"] for row in todo])
-        results += [row | flags for row, flags in zip(found, about, strict=True)]
-        rendered.append(prompt)
+        results += [translation.result(row, answer) | flags for row, answer, flags in zip(
+            todo, found, about, strict=True)]
     results.sort(key=lambda row: (row["direction"], row["id"]))
     with jsonl.writer(args.out / "segments.jsonl") as write:
         for row in results:
@@ -73,13 +92,15 @@ def main(argv: list[str] | None = None) -> None:
     jsonl.write_json(args.out / "meta.json", {
         "system": args.system, "scale": params.get("scale"), "suite": params.get("suite"),
         "limit": settings["segments"], "test_set": settings["test_set"],
-        "languages": params.scaled("format.languages"),
+        "languages": languages,
         "shots": system["shots"], "draw": system["draw"],
         "spbleu": provenance.spbleu(args.spm, settings["spbleu_label"]),
         "signature": provenance.signature(
-            Path(system["weights"]), tokenizer, rendered, params.get("seed"), system["dtype"],
-            f"greedy, first line, max_new_tokens={settings['max_new_tokens']}, "
-            f"batch_tokens={settings['batch_tokens']}", system["derive"])})
+            Path(system["weights"]), tokenizer, [tokenizer.decode(job.prompts[0]) for job in jobs],
+            params.get("seed"), system["dtype"],
+            protocols.described(style, limit, settings["batch_tokens"], engine), system["derive"],
+            protocol.prompt)})
+    engines.finish(scratch)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,8 @@ def run(folder, monkeypatch, name, **system):
     stage_fixture.params(
         folder, 6, recipe={"systems": {name: SYSTEM | system}, "suites": {"s": {"eval_mt": {
             "test_set": "toy", "segments": None, "max_new_tokens": 4, "batch_tokens": 500,
-            "spbleu_label": "toy"}}}},
+            "spbleu_label": "toy", "engine": "hf", "protocol": "desk", "languages": None,
+            "pivots": ["eng_Latn"]}}}},
         format={"languages": {"swh_Latn": {"resource": "low"}}}, offline=True)
     eval_mt.main([name, "test.jsonl", "dev.jsonl", "lid", "spm", f"out/{name}"])
     return (list(jsonl.read(f"out/{name}/segments.jsonl")),
@@ -76,6 +77,6 @@ def test_shots_draw_and_system_turn_change_the_prompt_and_nothing_else(workspace
 
 
 def test_text_without_the_language_is_refused(workspace, monkeypatch):
-    monkeypatch.setattr(eval_mt.translation, "directions", lambda _: [("spa_Latn", True, "x")])
-    with pytest.raises(UserError, match=r"test.jsonl: no row for spa_Latn\. Run"):
+    monkeypatch.setattr(eval_mt.translation, "routes", lambda *_: [("spa_Latn", "eng_Latn")])
+    with pytest.raises(UserError, match=r"test.jsonl: no row for spa_Latn to eng_Latn\. Run"):
         run(workspace, monkeypatch, "base")

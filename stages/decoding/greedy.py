@@ -15,7 +15,7 @@ Any other model (windows, capped logits, sinks, families that no test has compar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,16 @@ def newline_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Ids of all tokens whose text holds a line break: a translation is one line."""
     texts = tokenizer.batch_decode([[i] for i in range(len(tokenizer))])
     return [i for i, text in enumerate(texts) if "\n" in text]
+
+
+def first_line(text: str) -> str:
+    """What an answer says up to its first line break, blank lines before it left out."""
+    return text.strip().split("\n")[0].strip()
+
+
+def all_lines(text: str) -> str:
+    """All that an answer says, as one line."""
+    return " ".join(text.split())
 
 
 def shared_prefix(prompts: list[list[int]]) -> int:
@@ -115,16 +125,17 @@ def left_padded(rows: list[list[int]], device: torch.device) -> tuple[Tensor, Te
 
 
 def generate_batch(model: PreTrainedModel, prompts: list[list[int]], ends: set[int],
-                   max_new_tokens: int) -> list[list[int]]:
-    """What ``decode_batch`` returns, computed by `generate` with the model's own attention."""
+                   max_new_tokens: int, beams: int = 1) -> list[list[int]]:
+    """What ``decode_batch`` returns, computed by `generate` with the model's own attention; with
+    several beams the best answer of them."""
     from transformers import GenerationConfig
 
     ids, mask = left_padded(prompts, model.device)
     end = min(ends)  # also fills the rows that ended
     output = model.generate(  # type: ignore[operator]
         ids, attention_mask=mask, use_model_defaults=False, generation_config=GenerationConfig(
-            do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=sorted(ends),
-            pad_token_id=end))[:, ids.shape[1]:].tolist()
+            do_sample=False, num_beams=beams, max_new_tokens=max_new_tokens,
+            eos_token_id=sorted(ends), pad_token_id=end))[:, ids.shape[1]:].tolist()
     lengths = [next((i for i, token in enumerate(row, 1) if token in ends), len(row))
                for row in output]
     return [row[:length] for row, length in zip(output, lengths, strict=True)]
@@ -197,19 +208,20 @@ def decode_batch(model: PreTrainedModel, prompts: list[list[int]], shared: int,
 
 def greedy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]],
            max_new_tokens: int, batch_tokens: int, stop: list[int], progress: str,
-           ) -> list[tuple[str, bool]]:
-    """Return for each prompt (first line of the answer, whether the token limit cut it).
+           cut: Callable[[str], str] = first_line, beams: int = 1) -> list[tuple[str, bool]]:
+    """Return for each prompt (what ``cut`` keeps of the answer, whether the token limit cut it).
 
     ``batch_tokens`` bounds a batch: rows times the tokens of the longest, those that the prompts
     share left out and the answer counted in full. Text of any length then needs the same memory.
     ``stop`` are extra end tokens, such as ``newline_tokens``. The model must be in evaluation
-    mode; its generation config is not used.
+    mode; its generation config is not used. More than one of ``beams`` is beam search, by
+    `generate`.
     """
     import torch
     from tqdm import tqdm
     from transformers import DynamicCache
 
-    ends, plain = {tokenizer.eos_token_id, *stop}, is_plain(model.config)
+    ends, plain = {tokenizer.eos_token_id, *stop}, is_plain(model.config) and beams == 1
     shared = shared_prefix(prompts) if plain else 0
     order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
     results: dict[int, tuple[str, bool]] = {}
@@ -224,9 +236,9 @@ def greedy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: 
             chosen = order[batch.start:batch.stop]
             rows = [prompts[i] for i in chosen]
             answers = (decode_batch(model, rows, shared, prefix, ends, max_new_tokens) if plain
-                       else generate_batch(model, rows, ends, max_new_tokens))
+                       else generate_batch(model, rows, ends, max_new_tokens, beams))
             for i, answer in zip(chosen, answers, strict=True):
                 text = tokenizer.decode(answer, skip_special_tokens=True)
-                results[i] = text.strip().split("\n")[0].strip(), answer[-1] not in ends
+                results[i] = cut(text), answer[-1] not in ends
             bar.update(len(chosen))
     return [results[i] for i in range(len(prompts))]

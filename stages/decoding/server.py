@@ -15,12 +15,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..common.errors import BAD_CONFIG, IO_FAILED, UserError
 from ..common.hashes import of_json
+from .greedy import first_line
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -231,9 +232,10 @@ def complete(endpoint: Endpoint, tokenizer: PreTrainedTokenizerBase, requests: l
 
 def greedy(endpoint: Endpoint, tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]],
            max_new_tokens: int, revision: str, scratch: Path, progress: str,
-           chats: list[list[dict[str, str]]] | None = None) -> list[tuple[str, bool]]:
-    """What ``decoding.greedy.greedy`` returns, from a server: (first line, whether it was cut)."""
-    requests = [Request(prompt, max_new_tokens, chat=chats[i] if chats else None)
+           chats: list[list[dict[str, str]]] | None = None, stop: Sequence[str] = ("\n",),
+           cut: Callable[[str], str] = first_line) -> list[tuple[str, bool]]:
+    """What ``decoding.greedy.greedy`` returns, from a server."""
+    requests = [Request(prompt, max_new_tokens, stop, chats[i] if chats else None)
                 for i, prompt in enumerate(prompts)]
-    return [(answer.text.strip().split("\n")[0].strip(), answer.truncated) for answer in
+    return [(cut(answer.text), answer.truncated) for answer in
             complete(endpoint, tokenizer, requests, revision, scratch, progress)]

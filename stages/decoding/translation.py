@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from ..common.errors import BAD_CONFIG, UserError
 from ..common.hashes import text16
 from ..common.languages import PIVOT
-from ..model import prompts
+from ..model import prompts, protocols
+from ..model.protocols import Protocol
 from . import greedy
+from .engines import Job
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -40,6 +42,26 @@ def turned(row: Row, into_pivot: bool) -> Row:
             "src_lang": row["tgt_lang"], "tgt_lang": row["src_lang"]}
 
 
+def routes(languages: Iterable[str], pivots: Iterable[str]) -> list[tuple[str, str]]:
+    """(source, target) of every pivot with every other language, both ways, none of them twice."""
+    return list(dict.fromkeys(
+        pair for pivot in pivots for language in languages if language != pivot
+        for pair in ((language, pivot), (pivot, language))))
+
+
+def aligned(rows: list[Row], source: str, target: str, count: int | None) -> list[Row]:
+    """The first ``count`` rows of a direction, in translation order.
+
+    Rows pair English with one language; two other languages meet in the ids that both have.
+    """
+    if PIVOT in (source, target):
+        other = source if target == PIVOT else target
+        return [turned(row, target == PIVOT) for row in ordered(rows, other)[:count]]
+    sides = {row["id"]: row["tgt"] for row in rows if row["tgt_lang"] == source}
+    both = [row for row in ordered(rows, target) if row["id"] in sides][:count]
+    return [{**row, "src": sides[row["id"]], "src_lang": source} for row in both]
+
+
 def dev(rows: Iterable[Row], language: str) -> tuple[list[Row], list[Row]]:
     """(pool of examples, rows that may be scored) of the dev split, each in hashed order."""
     mine = ordered((row for row in rows if row["split"] == "dev"), language)
@@ -56,6 +78,26 @@ def examples(pool: list[Row], shots: int, draw: int) -> list[Row]:
                         f"{POOL // DRAW - 1}, of at most {DRAW} shots each, and the dev split "
                         f"holds {len(pool)} of {POOL} examples. Ask for fewer", BAD_CONFIG)
     return [pool[(DRAW * draw + shot) % len(pool)] for shot in range(shots)]
+
+
+def solved(rows: Iterable[Row], source: str, target: str, shots: int, draw: int) -> list[Row]:
+    """``examples`` of a direction, in translation order."""
+    if not shots:
+        return []
+    if PIVOT not in (source, target):
+        raise UserError(f"{source}-{target}: solved examples are in English and one language. Set "
+                        "the system's shots to 0 where neither side is English", BAD_CONFIG)
+    pool, _ = dev(rows, source if target == PIVOT else target)
+    return [turned(row, target == PIVOT) for row in examples(pool, shots, draw)]
+
+
+def job(tokenizer: PreTrainedTokenizerBase, protocol: Protocol, rows: list[Row],
+        shown: list[Row], system: str | None, name: str) -> Job:
+    """What an engine is asked for rows of one direction, all in translation order."""
+    shots = [(row["src"], row["tgt"]) for row in shown]
+    chats = [protocols.messages(protocol, row["src"], row["src_lang"], row["tgt_lang"], shots,
+                                system) for row in rows]
+    return Job(name, [protocols.ids(protocol, tokenizer, chat) for chat in chats], chats)
 
 
 def ask(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list[Row],

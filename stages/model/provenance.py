@@ -21,20 +21,25 @@ if TYPE_CHECKING:
 PACKAGES = ("torch", "transformers", "sacrebleu", "lm-eval", "fasttext", "unbabel-comet")
 
 
-def signature(model: Path, tokenizer: PreTrainedTokenizerBase, prompts: list[str], seed: int,
-              dtype: str, decoding: str, derive: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Identify a run of a model. ``prompts`` are rendered ones, hashed together.
-
-    The revision is that of the weights in the folder, or where ``derive`` says what is made of
-    them in memory (``model.derive``) a hash of both. Device and threads belong to the machine:
-    they are in the run's cost records, not here.
-    """
+def made(model: Path, derive: dict[str, Any] | None) -> str:
+    """Revision of the weights in a folder, or where ``derive`` says what is made of them in memory
+    (``model.derive``) a hash of both."""
     stored = revision(model)
+    return of_json({"weights": stored, "derive": derive}) if derive else stored
+
+
+def signature(model: Path, tokenizer: PreTrainedTokenizerBase, prompts: list[str], seed: int,
+              dtype: str, decoding: str, derive: dict[str, Any] | None = None,
+              instruction: str = INSTRUCTION) -> dict[str, Any]:
+    """Identify a run of a model. ``prompts`` are rendered ones, hashed together; ``instruction``
+    is what they were rendered from.
+
+    Device and threads belong to the machine: they are in the run's cost records, not here.
+    """
     return {
-        "model": str(model), "derive": derive,
-        "revision": of_json({"weights": stored, "derive": derive}) if derive else stored,
+        "model": str(model), "derive": derive, "revision": made(model, derive),
         "tokenizer": text16(tokenizer.backend_tokenizer.to_str()),  # type: ignore[attr-defined]
-        "template": text16(str(tokenizer.chat_template) + INSTRUCTION),
+        "template": text16(str(tokenizer.chat_template) + instruction),
         "prompt": text16("\0".join(prompts)), "decoding": decoding,
         "dtype": dtype, "seed": seed,
         "versions": {"python": platform.python_version(),

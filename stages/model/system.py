@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 FOLDERS = ("base", "parent", "weights")  # what dvc.yaml lists as dependencies of a system
 
 
+def tokenizer(system: dict[str, Any]) -> PreTrainedTokenizerBase:
+    """The tokenizer of a described system whose weights are served elsewhere."""
+    from transformers import AutoTokenizer
+
+    base, *_ = weights.chain(Path(system["weights"]), [Path(system[key]) for key in FOLDERS])
+    found: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    return found
+
+
 def load(system: dict[str, Any], device: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return model (evaluation mode, on ``device``) and tokenizer of a described system.
 

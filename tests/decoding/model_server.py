@@ -14,7 +14,24 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import torch
 
+from stages.model import weights
+
 FAULTS = ("reset", "429", "500", "cut", "no choice", "no text", "no json", "hang")
+
+
+def talkative(model, folder):
+    """A model made to write many texts, and line breaks and ends in some of them."""
+    network, tokenizer = weights.load(model)
+    with torch.no_grad():
+        for layer in network.model.layers.parameters():
+            if layer.dim() == 2:
+                layer *= 10
+        rows = network.get_input_embeddings().weight
+        for token in (*tokenizer("\n")["input_ids"], tokenizer.eos_token_id):
+            rows[token] *= 3
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
 class Served:

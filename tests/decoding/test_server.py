@@ -10,7 +10,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-import torch
 
 from stages.common import jsonl
 from stages.common.errors import UserError
@@ -25,18 +24,7 @@ LIMIT = 8
 
 @pytest.fixture(scope="module")
 def model(tiny_model, tmp_path_factory):
-    """The tiny model, made to write many texts, and line breaks and ends in some of them."""
-    network, tokenizer = weights.load(tiny_model)
-    with torch.no_grad():
-        for layer in network.model.layers.parameters():
-            if layer.dim() == 2:
-                layer *= 10
-        rows = network.get_input_embeddings().weight
-        for token in (*tokenizer("\n")["input_ids"], tokenizer.eos_token_id):
-            rows[token] *= 3
-    folder = tmp_path_factory.mktemp("served")
-    network.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    folder = model_server.talkative(tiny_model, tmp_path_factory.mktemp("served"))
     return folder, *weights.load(folder)
 
 
