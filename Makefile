@@ -12,7 +12,7 @@ export MALLOC_MMAP_THRESHOLD_ := 1073741824
 export MALLOC_TRIM_THRESHOLD_ := 4294967296
 export MALLOC_TOP_PAD_ := 268435456
 
-.PHONY: help setup repro report export verify test test-long lint replicate bench plan doctor lock clean
+.PHONY: help setup repro report standard export verify test test-long lint replicate bench plan doctor lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -32,6 +32,13 @@ report: repro ## run the pipeline, then write reports/REPORT.md and reports/repo
 
 export: repro ## merge the tuned model into an ordinary Hugging Face folder, data/export
 	python -m stages.model.export data/train_s2 data/export
+
+standard: setup ## judge the same systems on news and the field's benchmarks (suite: standard)
+	python -m dvc exp run -S suite=standard format@suite download@items download@calibration
+	python -m stages.experiments.estimate
+	python -m dvc exp run -S suite=standard
+	python -m stages.experiments.calibration
+	python -m stages.report
 
 verify: setup ## recompute every committed run from its rows and compare to the digit
 	python -m stages.verify

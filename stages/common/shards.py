@@ -133,7 +133,8 @@ def _run(tasks: list[tuple[Work, Path, Path, str, Row]], machine: Row) -> None:
     from tqdm import tqdm
 
     with _backend(machine["engine"]):
-        how = "generator_unordered" if machine["engine"] == "local" else "list"  # all that Ray's can
+        # A list is all that Ray's backend can return.
+        how = "generator_unordered" if machine["engine"] == "local" else "list"
         done = joblib.Parallel(n_jobs=machine["threads"], batch_size=1, return_as=how)(
             joblib.delayed(_make_in_child)(*task) for task in tasks)
         for _ in tqdm(done, total=len(tasks), unit="shard"):
