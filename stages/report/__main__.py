@@ -23,8 +23,9 @@ from markupsafe import Markup
 from ..common import jsonl, manifest, params
 from ..common.command import run_stage
 from ..common.errors import UserError
-from . import calibration, evidence, exhibits, figures, html_table, render, suites
+from . import evidence, exhibits, figures, html_table, render
 from .files import write_tables
+from .sections import calibration, sources, suites
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -76,14 +77,15 @@ def main(argv: list[str] | None = None) -> None:
     beside, drawn, carried = suites.exhibit(
         run.parent, run.name, (contrasts[0]["system"], contrasts[0]["baseline"]))
     drawings = exhibits.draw(model, training, steps) | ({"suites": drawn} if drawn else {})
+    origin = sources.table(root, params.get("scale"), params.get("suite"))
     write_tables([table for table in [
         exhibits.headline(model), *model["tables"], *calibrated, *data_tables,
-        *([beside] if beside else []),
+        *([beside] if beside else []), origin,
         training["table"], signatures, *([cost] if cost else [])] if table["rows"]],
         run / "tables")
     tables = exhibits.sections(model)
     tables["provenance"] = [*calibrated, *tables["provenance"],
-                            *([signatures] if signatures["rows"] else [])]
+                            *(table for table in (origin, signatures) if table["rows"])]
     context = {
         "meta": meta, "scale": meta["scale"],
         "model": params.scaled("model.name"), "depth": params.scaled("model.depth"),

@@ -26,8 +26,9 @@ from typing import Any
 from ..common import manifest
 from ..common.command import run_stage
 from ..common.errors import UserError
-from ..report import calibration, exhibits
+from ..report import exhibits
 from ..report.files import write_tables
+from ..report.sections import calibration
 from ..statistics import analysis
 from ..statistics import tables as layout
 from ..statistics.translation import human_ranking

@@ -6,7 +6,7 @@ import pytest
 
 from stages.common.errors import UserError
 from stages.experiments import calibration
-from stages.report import calibration as report
+from stages.report.sections import calibration as report
 from tests import stage_fixture
 from tests.experiments import wmt22_files
 from tests.experiments.wmt22_files import NAME, RANKING

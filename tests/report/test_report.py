@@ -10,8 +10,8 @@ import pytest
 
 from stages.common.errors import UserError
 from stages.experiments import calibration
-from stages.report import calibration as scorer
 from stages.report import evidence, exhibits
+from stages.report.sections import calibration as scorer
 from tests.experiments import wmt22_files
 from tests.report import finished_run
 from tests.report.finished_run import RUN

@@ -21,8 +21,8 @@ from stages.common import jsonl, manifest
 from stages.common.errors import UserError
 from stages.experiments import calibration
 from stages.report import __main__ as report
-from stages.report import calibration as scorer
 from stages.report import render
+from stages.report.sections import calibration as scorer
 from stages.verify import __main__ as verify
 from tests.experiments import wmt22_files
 from tests.rows.result_files import SETTINGS, items, params, run, segments

@@ -12,8 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import evidence, exhibits, figures
-from .render import Table
+from .. import evidence, exhibits, figures
+from ..render import Table
 
 Row = dict[str, Any]
 

@@ -2,7 +2,7 @@
 
 import copy
 
-from stages.report import suites
+from stages.report.sections import suites
 from tests.report import finished_run
 from tests.report.finished_run import put
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .render import Column, Table, number
+from ..render import Column, Table, number
 
 FILE = Path("calibration/calibration.json")  # below a run's folder
 DIGITS = 3  # to which published and own scores have to be equal
