@@ -223,6 +223,21 @@ def test_a_line_seen_in_training_is_flagged_and_stays(official):
     assert stats["seen_in_training"] == {"spa_Latn, eng_Latn side": 2, "swh_Latn, eng_Latn side": 2}
 
 
+def test_a_line_is_known_by_either_language(official):
+    """By its translation alone, and by its English where that was the target."""
+    settings(official, {**SOURCE, "origin": "news", "lines": 12, "documents": None})
+    put("pairs.jsonl", [
+        {"src": "Nothing of news", "tgt": "A fifth line!", "src_lang": "eng_Latn",
+         "tgt_lang": "spa_Latn"},
+        {"src": "Kitu kingine", "tgt": "b caf\u00e9 cafe\u0301 b x", "src_lang": "swh_Latn",
+         "tgt_lang": "eng_Latn"}])
+    stage.main(ARGUMENTS)
+    stats = json.loads((official / "out/stats.json").read_text())
+    assert stats["seen_in_training"] == {"spa_Latn, eng_Latn side": 2, "spa_Latn, spa_Latn side": 2,
+                                         "swh_Latn, eng_Latn side": 2}
+    assert (stats["kept"], stats["dropped"]) == (24, {})
+
+
 @pytest.mark.parametrize(("about", "message"), [
     ({"lines": 13}, r"news: 12 lines in spa_Latn, not 13\. Fetch"),
     ({"documents": 4}, r"news: 3 documents are fewer than 4\. Correct")])

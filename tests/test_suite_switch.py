@@ -12,8 +12,9 @@ from typing import Any
 import networkx
 import pytest
 from dvc.dependency.param import ParamsDependency
-from dvc.repo import Repo
 from ruamel.yaml import YAML
+
+from tests import resolved as pipeline
 
 ROOT = Path(__file__).parents[1]
 TRAINED = {"download@model", "download@encoder", "download@spm", "download@lid", "download@train",
@@ -36,13 +37,12 @@ def resolved(folder: Path, suite: str, edit: tuple[str, str] = ("", "")) -> dict
     assert "\nsuite: desk" in files["params.yaml"] and edit[0] in files["dvc.yaml"]
     files["params.yaml"] = files["params.yaml"].replace("\nsuite: desk", f"\nsuite: {suite}")
     files["dvc.yaml"] = files["dvc.yaml"].replace(*edit, 1)
-    files[".dvc/config"] = "[core]\n    no_scm = true\n    analytics = false\n"
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     trees = {"params.yaml": YAML(typ="safe").load(files["params.yaml"]),
              "data/sources.lock": json.loads(files["data/sources.lock"])}
-    index = Repo(str(folder)).index
+    index = pipeline.index(folder)
     return {stage.name: {
         "cmd": stage.cmd, "deps": [dep.def_path for dep in stage.deps],
         "params": {(dep.def_path, key): value(trees[dep.def_path], key) for dep in stage.deps
