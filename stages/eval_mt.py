@@ -13,7 +13,8 @@ paper  FLORES-101, spBLEU and xCOMET. Prompt, decoding and shots are not publish
        of `stages.model.protocols`.
 
 A system with shots sees solved examples first, so that learning the answer format can be told
-from learning to translate. Scores are derived later, in `significance`.
+from learning to translate; a language that only the suite has, and the corpus not, is asked without
+examples. Scores are derived later, in `significance`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 from .common import jsonl, params
 from .common.command import offline, run_stage
 from .common.errors import UserError
+from .common.languages import PIVOT
 from .corpus import language_id
 from .decoding import engines, translation
 from .model import protocols, provenance
@@ -56,12 +58,14 @@ def main(argv: list[str] | None = None) -> None:
         translator, tokenizer = load(system, params.get("machine.device"))
     else:
         tokenizer = system_tokenizer(system)
-    languages = {language: about for language, about in params.scaled("format.languages").items()
-                 if language in (settings["languages"] or [language])}
+    own = params.scaled("format.languages")  # of the corpus, which holds examples of them
+    every = own | params.suite("format.languages")
+    languages = {language: every[language] for language in settings["languages"] or every}
     tests, devs = list(jsonl.read(args.test)), list(jsonl.read(args.dev))
     asked, jobs = [], []
     for source, target in translation.routes(languages, settings["pivots"]):
-        shown = translation.solved(devs, source, target, system["shots"], system["draw"])
+        shots = system["shots"] if {source, target} <= {*own, PIVOT} else 0
+        shown = translation.solved(devs, source, target, shots, system["draw"])
         todo = translation.aligned(tests, source, target, settings["segments"])
         if not todo:
             raise UserError(f"{args.test}: no row for {source} to {target}. Run "
@@ -78,7 +82,7 @@ def main(argv: list[str] | None = None) -> None:
         name = engines.served_name(args.system, system)
         answers = engines.served(engines.endpoint(params.get("machine.server"), name), tokenizer,
                                  jobs, protocol, limit, name, scratch)
-    detect = language_id.load(args.lid, params.scaled("format.languages"))
+    detect = language_id.load(args.lid, languages)
     results: list[Row] = []
     for todo, found in zip(asked, answers, strict=True):
         about = language_id.flags(detect, todo[0]["tgt_lang"], [hyp for hyp, _ in found],

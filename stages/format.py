@@ -117,8 +117,9 @@ def main(argv: list[str] | None = None) -> None:
         corpus(args.train, args.test, args.out, params.scaled("format"), like,
                params.get("machine"))
     else:
+        languages = params.scaled("format.languages") | params.suite("format.languages")
         suite(args.test, args.pairs, args.official, args.out, params.suite("format.test"),
-              list(params.scaled("format.languages")), like)
+              list(languages), like)
 
 
 if __name__ == "__main__":

@@ -34,13 +34,13 @@ def workspace(tmp_path_factory, fixtures, tiny_model):
     return folder
 
 
-def run(folder, monkeypatch, name, **system):
+def run(folder, monkeypatch, name, added=(), **system):
     monkeypatch.chdir(folder)
     stage_fixture.params(
         folder, 6, recipe={"systems": {name: SYSTEM | system}, "suites": {"s": {"eval_mt": {
             "test_set": "toy", "segments": None, "max_new_tokens": 4, "batch_tokens": 500,
             "spbleu_label": "toy", "engine": "hf", "protocol": "desk", "languages": None,
-            "pivots": ["eng_Latn"]}}}},
+            "pivots": ["eng_Latn"]}, "format": {"languages": dict(added)}}}},
         format={"languages": {"swh_Latn": {"resource": "low"}}}, offline=True)
     eval_mt.main([name, "test.jsonl", "dev.jsonl", "lid", "spm", f"out/{name}"])
     return (list(jsonl.read(f"out/{name}/segments.jsonl")),
@@ -74,6 +74,31 @@ def test_shots_draw_and_system_turn_change_the_prompt_and_nothing_else(workspace
     assert len({signature["prompt"] for signature in found.values()}) == 4
     for field in ("revision", "tokenizer", "template", "decoding", "dtype"):
         assert len({signature[field] for signature in found.values()}) == 1
+
+
+def test_a_language_of_the_suite_alone_is_asked_without_examples(workspace, monkeypatch):
+    """The corpus holds none of it; the scale's own languages keep theirs."""
+    before, _ = run(workspace, monkeypatch, "shown", shots=2)
+    with jsonl.writer("both.jsonl") as write:
+        for row in jsonl.read("test.jsonl"):
+            write(row)
+            write({**row, "tgt_lang": "deu_Latn"})
+    (workspace / "test.jsonl").rename("own.jsonl")
+    (workspace / "both.jsonl").rename("test.jsonl")
+    added = {"deu_Latn": {"resource": "high"}}
+    try:
+        rows, meta = run(workspace, monkeypatch, "shown", added, shots=2)
+        plain, _ = run(workspace, monkeypatch, "base", added)
+    finally:
+        (workspace / "own.jsonl").rename("test.jsonl")
+
+    def german(found):
+        return [row for row in found if "deu_Latn" in row["direction"]]
+
+    assert len(german(rows)) == len(before) == 10
+    assert german(rows) == german(plain)
+    assert [row for row in rows if row not in german(rows)] == before
+    assert meta["languages"] == {"swh_Latn": {"resource": "low"}, **added}
 
 
 def test_text_without_the_language_is_refused(workspace, monkeypatch):

@@ -19,7 +19,7 @@ SOURCE = {"reader": "parallel_jsonl", "origin": "toy"}
 def settings(folder, official=None, **test):
     stage_fixture.params(folder, 3, recipe={
         "dedup": {"ngram": 4, "test_jaccard": 0.5},
-        "suites": {"s": {"format": {"test": official}}}}, format={
+        "suites": {"s": {"format": {"languages": {}, "test": official}}}}, format={
             "languages": {"spa_Latn": {"resource": "high"}, "swh_Latn": {"resource": "low"}},
             "sources": {"train": SOURCE, "test": SOURCE},
             "train": RULES, "test": {"clean": True, **RULES, "dev_share": 0.5, **test}})

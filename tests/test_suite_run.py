@@ -236,10 +236,10 @@ def test_a_set_of_items_is_added_by_an_entry(run):
 
 
 def test_news_in_another_language_is_added_by_an_entry(run):
-    """The file in the lock and a language; what was there before comes out as it was."""
+    """The file in the lock and a language of the suite, of which nothing is trained; what was
+    there before comes out as it was."""
     add("test", "newstest2019-ref.deu.txt")
-    languages = SETTINGS["scales"]["tiny"]["format"]["languages"]
-    settle(scales__tiny__format__languages={**languages, "deu_Latn": {"resource": "high"}})
+    settle(suites__standard__format__languages={"deu_Latn": {"resource": "high"}})
     try:
         stage("download@suite_test", "added/news")
         command = resolved.commands(run)["format@suite"]
