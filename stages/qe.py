@@ -1,12 +1,14 @@
 """Estimate translation quality; choose the training pairs by it. Two steps, run apart, so that a
 new threshold does not score again.
 
-score  in   data/langid/pairs.jsonl, data/download/encoder, dev split of data/format/test.jsonl
-       out  checkpoint/ (comet-desk-qe, trained here), pairs.jsonl with "qe", auc.json,
-            stats.json, dropped_sample.jsonl
-select in   data/qe/score/pairs.jsonl
-       out  pairs.jsonl, ready to train on: direction assigned, order shuffled; stats.json;
-            dropped_sample.jsonl
+score  in   data/langid: pairs; data/download/encoder; dev split of data/format/test.jsonl
+       out  pairs with "qe" and auc.json: how well the scores tell damaged from right text;
+            stats.json, dropped_sample.jsonl. The scorer is a published one (params: metric, which
+            lies in place of the encoder), in shards where the input is; else comet-desk-qe, trained
+            here, with its checkpoint/
+select in   data/qe/score: pairs; data/download/model: its tokenizer
+       out  pairs.jsonl, ready to train on: direction assigned, order shuffled; stats.json, with
+            "tokens" by direction where they are the budget; dropped_sample.jsonl
 paper  quality-estimation step of the data pipeline. Model and cut-off are not published: ours.
 """
 
@@ -16,12 +18,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .comet import estimator
-from .common import jsonl, params
+from .comet import checkpoints, corruptions, estimator, rating
+from .common import jsonl, params, shards
 from .common.command import run_stage
 from .common.errors import UserError
 from .common.funnel import Funnel
-from .corpus import corruptions
+from .corpus import token_budget
 from .corpus.selection import by_language, directed, order
 
 Row = dict[str, Any]
@@ -74,6 +76,37 @@ def score(pairs: Path, encoder: Path, test: Path, out: Path, settings: Row, seed
     funnel.write(out)
 
 
+def rate(pairs: Path, folder: Path, test: Path, out: Path, settings: Row, seed: int,
+         device: str) -> None:
+    """Score every pair by the published ``settings["metric"]``, in one process, which fills its
+    device; and measure it on held-out text.
+    """
+    settings, funnel, metric = {**settings, "device": device}, Funnel(), settings["metric"]
+    for state in shards.mapped(rating.one_shard, (pairs, "pairs"), (out, "pairs"), settings,
+                               {"folder": folder}, {"engine": "local", "threads": 1}):
+        funnel.add(state)
+    dev = by_language([row for row in jsonl.read(test)
+                       if row["split"] == "dev" and rating.known(metric, row)], "dev")
+    known_worth = corruptions.corruptions(
+        [row for group in dev.values() for row in group[:settings["dev_rows"]]],
+        corruptions.WORTH, seed)
+    auc = estimator.auc_table(known_worth, rating.scores(
+        checkpoints.load(metric, folder).to(device),
+        [{"src": row["src"], "mt": row["mt"]} for row in known_worth], settings))
+    jsonl.write_json(out / "auc.json", {**auc, "note": f"{metric}: synthetic corruptions, no human "
+                                        "judgements; a judge of its family must not stand alone"})
+    funnel.write(out, {"metric": metric})
+
+
+def select_tokens(scored: Path, model: Path, out: Path, settings: Row) -> None:
+    """Choose pairs by their scores up to a number of the model's own tokens."""
+    funnel = Funnel()
+    tokens = token_budget.choose(shards.files(scored, "pairs"), settings,
+                                 token_budget.counter(model / "tokenizer.json"), funnel,
+                                 out / "pairs.jsonl")
+    funnel.write(out, {"tokens": tokens})
+
+
 def select(scored: Path, out: Path, settings: Row) -> None:
     """Keep pairs at or above ``min_score``, up to each language's budget."""
     chosen, funnel = [], Funnel()
@@ -108,11 +141,19 @@ def main(argv: list[str] | None = None) -> None:
     scoring.add_argument("out", type=Path, help="output folder")
     choosing = steps.add_parser("select", help="choose training pairs by their scores")
     choosing.add_argument("pairs", type=Path, help="output folder of the step score")
+    choosing.add_argument("model", type=Path, help="folder of the model, for its tokenizer")
     choosing.add_argument("out", type=Path, help="output folder")
     args = parser.parse_args(argv)
+    seed, machine = params.get("seed"), params.get("machine")
     if args.step == "score":
-        score(args.pairs, args.encoder, args.test, args.out, params.scaled("qe.score"),
-              params.get("seed"), params.get("machine.threads"))
+        settings = params.scaled("qe.score")
+        inputs = args.pairs, args.encoder, args.test, args.out, settings, seed
+        if "metric" in settings:
+            rate(*inputs, machine["device"])
+        else:
+            score(*inputs, machine["threads"])
+    elif "tokens" in params.scaled("qe.select"):
+        select_tokens(args.pairs, args.model, args.out, params.scaled("qe.select"))
     else:
         select(args.pairs, args.out, params.scaled("qe.select"))
 

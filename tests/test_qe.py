@@ -5,10 +5,11 @@ import json
 import pytest
 
 from stages import download, qe
+from stages.comet import corruptions
 from stages.common import jsonl
 from stages.common.errors import UserError
 from stages.convert.encoder import tiny
-from stages.corpus import corruptions, selection
+from stages.corpus import selection
 
 SETTINGS = {"batch": 16, "candidates": 30, "train_rows": 30, "dev_rows": 5,
             "hidden": [8], "dropout": 0.1, "lr": 1e-3, "epochs": 2}

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from stages.corpus import corruptions
+from stages.comet import corruptions
 
 ROW = {"id": "a", "src": "One two three four", "tgt": "uno dos tres cuatro",
        "tgt_lang": "spa_Latn"}
