@@ -7,6 +7,7 @@ import torch
 
 from stages import eval_reason
 from stages.common import jsonl
+from stages.common.errors import UserError
 from stages.decoding.items import choices_of, guesses, item_rows
 from stages.model import weights
 from stages.tasks import items
@@ -131,3 +132,29 @@ def test_an_item_without_choices_has_none():
     continued = {"target": " end", "arguments": [("To the", " end")]}
     assert choices_of(generated) == choices_of(continued) == []
     assert choices_of({"target": 0, "arguments": [("q", " a"), ("q", " b c")]}) == ["a", "b c"]
+
+
+def sample(target, arguments, logs, acc):
+    return {"doc": {"id": 7}, "arguments": arguments, "target": target, "filter": "none",
+            "filtered_resps": [(log, False) for log in logs], "acc": acc, "doc_hash": "d" * 64,
+            "prompt_hash": "p" * 64, "target_hash": "t" * 64}
+
+
+@pytest.mark.parametrize(("solved", "gold"), [(1.0, 1), (0.0, 0)])
+def test_choices_that_stand_before_the_same_words(solved, gold):
+    """WinoGrande: the contexts differ, and lm-eval returns the words that all continue with."""
+    asked = [("Ann ate as Ann", " was hungry."), ("Ann ate as the bread", " was hungry.")]
+    [row] = item_rows("x", "acc", "1", [sample("was hungry.", asked, [-3.0, -2.0], solved)])
+    assert (row["n_choices"], row["pred"], row["gold"]) == (2, 1, gold)
+    assert row["guess"] == {"first": gold == 0, "last": gold == 1, "shortest": gold == 0,
+                            "longest": gold == 1, "frequent": gold == 0}
+    with pytest.raises(UserError, match="7: which of 3 choices is right"):
+        item_rows("x", "acc", "1", [sample("was hungry.", [*asked, ("z", " was hungry.")],
+                                           [-3.0, -2.0, -4.0], solved)])
+
+
+def test_a_right_choice_that_is_named_by_its_text():
+    """COPA: lm-eval returns the text of the right choice."""
+    asked = [("It rained, so", " we stayed."), ("It rained, so", " we left.")]
+    [row] = item_rows("x", "acc", "1", [sample("we left.", asked, [-3.0, -4.0], 0.0)])
+    assert (row["pred"], row["gold"]) == (0, 1)

@@ -37,10 +37,28 @@ def guesses(items: list[tuple[list[str], int]]) -> list[dict[str, bool]]:
 
 
 def choices_of(sample: Row) -> list[str]:
-    """The choices of a multiple-choice item; of other items none."""
-    if not isinstance(sample["target"], int):  # else the place of the right choice
+    """The choices of a multiple-choice item; of other items none.
+
+    They are what may follow one text, or, where all ask for the same words, the texts before it
+    (WinoGrande).
+    """
+    contexts, answers = zip(*sample["arguments"], strict=True)
+    if len(answers) < 2 or not isinstance(answers[0], str):
         return []
-    return [continuation.lstrip() for _, continuation in sample["arguments"]]
+    return [text.lstrip() for text in (answers if len(set(answers)) > 1 else contexts)]
+
+
+def gold_of(sample: Row, choices: list[str], pred: int) -> int:
+    """The place of the right choice: what lm-eval names by place, by its text or not at all."""
+    target = sample["target"]
+    if isinstance(target, int):
+        return target
+    if target.lstrip() in choices:
+        return choices.index(target.lstrip())
+    if len(choices) != 2:
+        raise UserError(f"{sample['doc']['id']}: which of {len(choices)} choices is right is not "
+                        "among what lm-eval returns. Ask the set by another task")
+    return pred if sample["acc"] else 1 - pred
 
 
 def item_rows(task: str, metric: str, version: str, samples: list[Row]) -> list[Row]:
@@ -57,12 +75,14 @@ def item_rows(task: str, metric: str, version: str, samples: list[Row]) -> list[
             chars = list(map(len, choices))
             scores = [log / length for log, length in zip(logs, chars, strict=True)] \
                 if metric == "acc_norm" else logs  # per character, as lm-eval does
-            row |= {"pred": scores.index(max(scores)), "gold": sample["target"],
+            pred = scores.index(max(scores))
+            row |= {"pred": pred, "gold": gold_of(sample, choices, pred),
                     "n_choices": len(choices), "loglik": [round(log, 4) for log in logs],
                     "chars": chars}
         rows.append(row)
-    asked = [(choices_of(sample), sample["target"]) for sample in samples]
-    if all(choices for choices, _ in asked):
+    if all("gold" in row for row in rows):
+        asked = [(choices_of(sample), row["gold"]) for sample, row in zip(
+            samples, rows, strict=True)]
         for row, guess in zip(rows, guesses(asked), strict=True):
             row["guess"] = guess
     return sorted(rows, key=lambda row: row["doc_id"])
