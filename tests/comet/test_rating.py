@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stages import qe
+from stages import download, qe
 from stages.comet import checkpoints, judges, rating
 from stages.common import jsonl, shards
 from stages.common.errors import UserError
@@ -22,10 +22,10 @@ def scorer(fixtures, tmp_path_factory):
     root = tmp_path_factory.mktemp("kiwi")
     tiny.encoder([value for row in jsonl.read(fixtures / "tiny_train.jsonl")
                   for value in row.values()], root / "encoder")
-    checkpoints.random_metric(METRIC, "unified_metric", root / "encoder", root / "m",
+    checkpoints.random_metric(METRIC, "unified_metric", root / "encoder", root / METRIC,
                               encoder_model="XLM-RoBERTa", input_segments=["mt", "src"],
                               word_layer=2, sent_layer="mix", word_level_training=True)
-    return root / "m"
+    return root / METRIC
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def workspace(tmp_path, monkeypatch, fixtures):
 
 def rate(scorer, out):
     stage_fixture.params(Path(), 3, qe={"score": SETTINGS})
-    qe.main(["score", "in", str(scorer), "test.jsonl", out])
+    qe.main(["score", "in", str(scorer.parent), "test.jsonl", out])
 
 
 def test_scores_are_the_judges_and_unknown_languages_have_none(workspace, scorer):
@@ -94,6 +94,15 @@ def test_a_shard_that_is_done_is_not_scored_again(workspace, scorer, monkeypatch
     assert sum(scored[:3]) == 0  # the other language's, of which none is scored
     for name in ("pairs/swh_Latn.jsonl.zst", "pairs/yor_Latn.jsonl.zst", "stats.json", "auc.json"):
         assert (Path("out") / name).read_bytes() == (Path("whole") / name).read_bytes()
+
+
+def test_a_scorer_that_cannot_be_fetched_says_why(tmp_path):
+    """What a gated one says: test_judges.py."""
+    asset = {"convert": "judges", "metrics": [METRIC]}
+    with pytest.raises(UserError, match="wmt22-cometkiwi-da could not be reached"):
+        download.build({}, tmp_path, asset)
+    with pytest.raises(UserError, match="'cometkiwi' is not one of"):
+        download.build({}, tmp_path, asset | {"metrics": ["cometkiwi"]})
 
 
 def test_a_score_that_is_no_number_says_what_to_set(monkeypatch):
