@@ -25,12 +25,14 @@ ARGUMENTS = ["test.jsonl", "dev.jsonl", "lid", "spm"]
 
 
 def settings(folder, name, url=None, engine="server", protocol="desk", **more):
+    translation = {"test_set": "toy", "segments": None, "max_new_tokens": 6, "batch_tokens": 500,
+                   "spbleu_label": "toy", "engine": engine, "protocol": protocol,
+                   "languages": None, "pivots": ["eng_Latn"]}
     stage_fixture.params(
-        folder, 6, recipe={"systems": {name: SYSTEM | more}, "suites": {"s": {"eval_mt": {
-            "test_set": "toy", "segments": None, "max_new_tokens": 6, "batch_tokens": 500,
-            "spbleu_label": "toy", "engine": engine, "protocol": protocol, "languages": None,
-            "pivots": ["eng_Latn"]}, "format": {"languages": {}}}},
-                   "machine": stage_fixture.MACHINE | {
+        folder, 6, recipe={
+            "systems": {name: SYSTEM | more},
+            "suites": {"s": {"eval_mt": translation, "format": {"languages": {}}}},
+            "machine": stage_fixture.MACHINE | {
                 "server": url and {"url": url, "concurrency": 4, "timeout": 20}}},
         format={"languages": {"swh_Latn": {"resource": "low"}}}, offline=True)
 
