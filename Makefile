@@ -12,7 +12,7 @@ export MALLOC_MMAP_THRESHOLD_ := 1073741824
 export MALLOC_TRIM_THRESHOLD_ := 4294967296
 export MALLOC_TOP_PAD_ := 268435456
 
-.PHONY: help setup repro report standard export verify test test-long lint replicate bench plan doctor lock clean
+.PHONY: help setup repro report data standard export verify test test-long lint replicate bench plan doctor lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -29,6 +29,10 @@ repro: setup ## run the pipeline: only what is out of date
 
 report: repro ## run the pipeline, then write reports/REPORT.md and reports/report.html
 	python -m stages.report
+
+data: setup ## the training data of a scale and its card, no model tuned (SCALE=paper-0_6b)
+	python -m dvc $(if $(SCALE),exp run -S scale=$(SCALE),repro) qe@select
+	python -m stages.report.data_card
 
 export: repro ## merge the tuned model into an ordinary Hugging Face folder, data/export
 	python -m stages.model.export data/train_s2 data/export
@@ -66,7 +70,7 @@ bench: setup ## speed against named peers, in one run
 	for script in tests/bench/bench_*.py; do python $$script; done
 
 lock: ## resolve pyproject.toml again into requirements.lock (needs uv)
-	uv pip compile pyproject.toml --all-extras --python-version 3.11 --no-annotate --no-header --quiet \
+	uv pip compile pyproject.toml --extra dev --python-version 3.11 --no-annotate --no-header --quiet \
 	  | grep -vE '^(nvidia-|cuda-|triton)' > requirements.lock.part
 	mv requirements.lock.part requirements.lock
 

@@ -25,6 +25,7 @@ from .common.errors import UserError
 from .common.funnel import Funnel
 from .corpus import token_budget
 from .corpus.selection import by_language, directed, order
+from .corpus.token_budget import PAPER_TOKENS
 
 Row = dict[str, Any]
 
@@ -105,7 +106,8 @@ def select_tokens(scored: Path, model: Path, out: Path, settings: Row) -> None:
     tokens = token_budget.choose(shards.files(scored, "pairs"), settings,
                                  token_budget.counter(model / "tokenizer.json"), funnel,
                                  out / "pairs.jsonl")
-    funnel.write(out, {"tokens": tokens})
+    funnel.write(out, {"tokens_in_all": tokens.pop("tokens"), "tokens_of_the_paper": PAPER_TOKENS,
+                       "tokens": tokens["by_direction"]})
 
 
 def select(scored: Path, out: Path, settings: Row) -> None:

@@ -92,7 +92,7 @@ class Measured:
 
 def choose(files: dict[str, Path], settings: Row, count: Count, funnel: Funnel, out: Path) -> Row:
     """Write the chosen pairs, in training direction and shuffled, each with its "tokens"; return
-    pairs and tokens of each direction and of all, and the paper's number beside them.
+    {"tokens": in all, "by_direction": [{"direction", "pairs", "tokens"}]}.
 
     ``files`` are the scored pairs, one a language. ``settings``: "by" (qe, or random: the control
     of equal size, drawn from all pairs), "keep", "tokens", "temperature", "into_english".
@@ -105,7 +105,7 @@ def choose(files: dict[str, Path], settings: Row, count: Count, funnel: Funnel, 
     pools = {name: measured.pool(settings["keep"]) for name, measured in known.items()}
     parts = budgets({name: int(known[name].tokens[pool].sum()) for name, pool in pools.items()},
                     settings["tokens"], settings["temperature"])
-    total: Row = {"paper": PAPER_TOKENS, "pairs": 0, "tokens": 0, "by_direction": {}}
+    counts: dict[str, Row] = {}
 
     def chosen() -> Iterator[Row]:
         for name, file in files.items():
@@ -123,12 +123,12 @@ def choose(files: dict[str, Path], settings: Row, count: Count, funnel: Funnel, 
                     funnel.drop(row, "over_budget" if pool[index] else "below_score")
 
     for row in shuffled(chosen(), out):
-        mine = total["by_direction"].setdefault(f"{row['src_lang']}-{row['tgt_lang']}",
-                                                {"pairs": 0, "tokens": 0})
-        for counts in (total, mine):
-            counts["pairs"] += 1
-            counts["tokens"] += row["tokens"]
-    return total
+        direction = f"{row['src_lang']}-{row['tgt_lang']}"
+        mine = counts.setdefault(direction, {"direction": direction, "pairs": 0, "tokens": 0})
+        mine["pairs"] += 1
+        mine["tokens"] += row["tokens"]
+    return {"tokens": sum(mine["tokens"] for mine in counts.values()),
+            "by_direction": [mine for _, mine in sorted(counts.items())]}
 
 
 def shuffled(rows: Iterator[Row], out: Path) -> Iterator[Row]:
