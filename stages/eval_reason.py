@@ -17,6 +17,7 @@ that are never tested here. No system turn and no chat template: the prompts are
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -33,22 +34,32 @@ ITEMS = Path("data/download/items")
 
 def evaluate(network: Any, tokenizer: Any, tasks: dict[str, Row], screen: float, limit: int,
              batch: int, seed: int) -> dict[str, list[Row]]:
-    """The rows of ``tasks`` {name: {metric, stock?}}: of each, ``limit`` items that test."""
+    """The rows of ``tasks`` {name: {metric, stock?, items?}}: of each, ``items`` items that test,
+    else ``limit``."""
     files = {task: ITEMS / f"{task}.jsonl" for task in tasks}
     found = answer(
         network, tokenizer,
         {task: stock.task(about.get("stock", "question"), files[task], task)
          for task, about in tasks.items()},
-        {task: items.tested(files[task], screen, limit) for task in tasks}, batch, seed)
+        {task: items.tested(files[task], screen, about.get("items", limit))
+         for task, about in tasks.items()}, batch, seed)
     return {task: item_rows(task, tasks[task]["metric"], version, samples)
             for task, (version, samples) in found.items()}
+
+
+def chance(rows: list[Row]) -> float:
+    """What guessing blindly earns: 1/k, or without choices the share of the most usual answer."""
+    if "n_choices" in rows[0]:
+        return fmean(1 / row["n_choices"] for row in rows)
+    most = max(Counter(row["target_hash"] for row in rows).values())
+    return most / len(rows) if most > 1 else 0
 
 
 def about_task(task: str, about: Row, rows: list[Row]) -> Row:
     """What meta.json says of a task."""
     return {"version": rows[0]["version"], "metric": about["metric"], "carries": about["carries"],
             "n": len(rows), "n_total": sum(1 for _ in jsonl.read(ITEMS / f"{task}.jsonl")),
-            "chance": fmean(1 / row["n_choices"] if "n_choices" in row else 0 for row in rows),
+            "chance": chance(rows),
             "multilingual": about.get("multilingual", False)}
 
 

@@ -19,6 +19,7 @@ base does better by on these items (acc where equal). What passes is then writte
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -52,7 +53,8 @@ def answers(candidates: dict[str, str], share: float, limit: int, batch: int, se
     for task, form in tqdm(candidates.items(), desc="tasks"):
         file = ITEMS / f"{task}.jsonl"
         definition, positions = stock.task(form, file, task), items.screening(file, share, limit)
-        key = hashes.of_json([weights, system["dtype"], hashes.file_sha256(file), str(definition),
+        asked = re.sub(r" at 0x[0-9a-f]+", "", str(definition))  # functions, but not where they lie
+        key = hashes.of_json([weights, system["dtype"], hashes.file_sha256(file), asked,
                               positions])[:16]
         kept = SCRATCH / f"{task}-{key}.jsonl"
         if not kept.is_file():
