@@ -2,8 +2,8 @@
 
 in     data/sources.lock   what may be fetched, with the SHA-256 of every file kept
        params scales.<scale>.download.<asset>   {source, convert, ...}
-       params suites.<suite>.download.<asset>   the same for "suite.<asset>": test, items or
-                           calibration; a source without files is an empty folder
+       params suites.<suite>.download.<asset>   the same for "suite.<asset>": test, items,
+                           calibration or judges; a source without files is an empty folder
        LLAMAX2_MIRROR      (environment) a folder <host>/<path> that is asked before the network
 out    the asset's folder, complete and verified, in the form its readers use
 paper  sec. 3 names NLLB and OPUS-100, Qwen3-8B/14B and FLORES-101; the scale desk uses what
@@ -100,6 +100,10 @@ def build(named: Files, out: Path, asset: dict[str, Any]) -> None:
             from .comet.checkpoints import published
 
             published(asset["metrics"], out)
+        case "tiny_judges":
+            from .comet.checkpoints import tiny
+
+            tiny([text for _, text in labelled(files)], out)
         case _:
             raise UserError(f"params.yaml: convert: {how!r} is not a known conversion")
 

@@ -68,7 +68,8 @@ def test_the_stage_writes_what_carries_the_verdict(workspace, tmp_path, tiny_mod
                                  "dtype": "float32", "derive": None}},
             "suites": {"s": {"eval_reason": {
                 "tasks": {"physics": {"metric": "acc", "carries": True}},
-                "screen": {"share": SHARE}, "items": 5, "batch": 64}}}}, offline=True)
+                "screen": {"share": SHARE}, "items": 5, "batch": 64, "engine": "hf"}}}},
+        offline=True)
     eval_reason.main(["base", "out"])
     rows, meta = list(jsonl.read("out/items.jsonl")), json.loads(
         (tmp_path / "out/meta.json").read_text())

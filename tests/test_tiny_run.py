@@ -15,12 +15,17 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages.common import jsonl
+from stages.decoding import engines
+from stages.model import weights
+
+from .decoding import model_server
 
 ROOT = Path(__file__).parents[1]
 REASONING = ("base", "xplus", "xplus_rounded")
 # What another choice of the top layers reruns.
-DEPENDENT = {"train_s2", "significance", *(f"eval_{kind}@{name}" for kind in ("mt", "reason")
-                                           for name in ("xplus", "xplus_rounded"))}
+DEPENDENT = {"train_s2", "significance", "eval_mt@score",
+             *(f"eval_{kind}@{name}" for kind in ("mt", "reason")
+               for name in ("xplus", "xplus_rounded"))}
 KEEP = ["dvc.yaml", "params.yaml", "stages", "tests/fixtures", ".dvc/config", ".dvc/.gitignore",
         ".dvcignore", ".gitignore", "data/sources.lock"]
 
@@ -99,6 +104,7 @@ def test_another_runs_evidence_is_left_alone(clone):
     ("stages/report/exhibits.py", set()),
     ("stages/statistics/closed_forms.py", {"significance"}),
     ("stages/decoding/likelihood.py", {f"eval_reason@{name}" for name in REASONING}),
+    ("stages/comet/judges.py", {"eval_mt@score"}),
     ("stages/verify/compare.py", set()),
     ("stages/training/sft.py", {"train_s1", "train_s2"})])
 def test_a_comment_reruns_only_what_uses_the_file(clone, file, stages):
@@ -118,6 +124,43 @@ def test_machine_settings_rerun_nothing(clone, change):
     status = json.loads(clone.dvc("status", "--json"))
     params.write_text(before)
     assert status == {}
+
+
+def test_two_neural_metrics_stand_beside_the_others(clone):
+    report = json.loads((clone.folder / "reports/tiny/tiny/significance.json").read_text())
+    tables = {table["id"]: table for table in report["tables"]}
+    for metric in ("xcomet-xl", "wmt22-comet-da"):
+        rows = tables[f"t3_translation.xplus-base.{metric}"]["rows"]
+        assert {row["direction"] for row in rows} >= {"eng_Latn-swh_Latn", "swh_Latn-eng_Latn"}
+
+
+def test_how_metrics_judge_reruns_no_translation(clone):
+    params = clone.folder / "params.yaml"
+    before = params.read_text()
+    params.write_text(before.replace("dtype: float32 # of the matrix products", "dtype: x")
+                      .replace("      tokens: 4000\n", "      tokens: 3000\n"))
+    status = json.loads(clone.dvc("status", "--json"))
+    params.write_text(before)
+    assert set(status) == {"eval_mt@score"}
+
+
+def test_a_served_base_gives_the_rows_of_the_local_one(clone):
+    segments, params = (clone.folder / name for name in (
+        "data/eval_mt/base/segments.jsonl", "params.yaml"))
+    local, before = segments.read_text(), params.read_text()
+    about = {"weights": str(clone.folder / "data/download/model"), "derive": None}
+    served = model_server.Served(*weights.load(Path(about["weights"])),
+                                 engines.served_name("base", about))
+    with model_server.running(served) as url:
+        tree = YAML().load(before)
+        tree["suites"]["tiny"]["eval_mt"]["engine"] = "server"
+        tree["machine"]["server"] = {"url": url, "concurrency": 4, "timeout": 60}
+        with open(params, "w") as file:
+            YAML().dump(tree, file)
+        clone.dvc("repro", "--single-item", "eval_mt@base")
+    assert segments.read_text() == local and served.asked
+    clone.call("git", "checkout", "--quiet", ".")
+    clone.dvc("checkout", "--quiet")
 
 
 def test_nothing_is_left_to_do(clone):

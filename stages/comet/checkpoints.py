@@ -211,3 +211,37 @@ def published(metrics: list[str], out: Path) -> None:
     """Fetch metrics side by side, each into the folder of its name."""
     for metric in metrics:
         fetch(metric, out / metric)
+
+
+def tiny(texts: list[str], out: Path) -> None:
+    """An XCOMET and a metric of the class of wmt22-comet-da: random weights on a random encoder
+    whose vocabulary is that of ``texts``."""
+    import tempfile
+
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+    from transformers import XLMRobertaConfig, XLMRobertaModel, XLMRobertaTokenizerFast
+
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    core = Tokenizer(models.WordLevel(unk_token="<unk>"))
+    core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    core.train_from_iterator(sorted(texts), trainers.WordLevelTrainer(
+        vocab_size=500, special_tokens=special, show_progress=False))
+    core.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[("<s>", 0), ("</s>", 2)])
+    tokenizer = XLMRobertaTokenizerFast(
+        tokenizer_object=core, bos_token="<s>", pad_token="<pad>", eos_token="</s>",
+        unk_token="<unk>", cls_token="<s>", sep_token="</s>", mask_token="<mask>")
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as folder:
+        encoder = Path(folder)
+        XLMRobertaModel(XLMRobertaConfig(
+            vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+            intermediate_size=64, type_vocab_size=1, max_position_embeddings=258),
+            add_pooling_layer=False).save_pretrained(encoder)
+        tokenizer.save_pretrained(encoder)
+        random_metric("xcomet-xl", "xcomet_metric", encoder, out / "xcomet-xl",
+                      encoder_model="XLM-RoBERTa-XL", word_layer=2, sent_layer="mix")
+        random_metric("wmt22-comet-da", "regression_metric", encoder, out / "wmt22-comet-da",
+                      encoder_model="XLM-RoBERTa", pool="avg")

@@ -75,8 +75,17 @@ def score(metric: str, rows: list[Row], folder: Path, tokens: int, device: str =
           dtype: str = "float32") -> list[float | None]:
     """Scores of segment rows {"src", "hyp", "ref", "direction"}, in order; higher is better.
 
-    ``folder`` is what ``checkpoints.fetch`` made; ``tokens`` bounds those of source, output and
-    reference in a batch, padding included. A row is None where ``unknown`` says why.
+    ``folder`` is what ``checkpoints.fetch`` made; the rest is that of ``scored``.
+    """
+    if all(unknown(metric, row["direction"]) for row in rows):
+        return [None] * len(rows)
+    return scored(metric, checkpoints.load(metric, folder).to(device), rows, tokens, dtype)
+
+
+def scored(metric: str, model: Any, rows: list[Row], tokens: int, dtype: str = "float32",
+           ) -> list[float | None]:
+    """``score`` of a loaded model. ``tokens`` bounds those of source, output and reference in a
+    batch, padding included. A row is None where ``unknown`` says why.
     """
     usable = [i for i, row in enumerate(rows) if unknown(metric, row["direction"]) is None]
     scores: list[float | None] = [None] * len(rows)
@@ -84,7 +93,6 @@ def score(metric: str, rows: list[Row], folder: Path, tokens: int, device: str =
         return scores
     sides = {"src": "src", "mt": "hyp"} | (
         {"ref": "ref"} if checkpoints.described(metric).references else {})
-    model = checkpoints.load(metric, folder).to(device)
     found = predict(model, [{side: rows[i][key] for side, key in sides.items()} for i in usable],
                     tokens, metric, dtype)
     for i, value in zip(usable, found, strict=True):

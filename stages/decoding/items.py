@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ..common.errors import UserError
+from ..common.errors import BAD_CONFIG, UserError
+
+if TYPE_CHECKING:
+    from .generation import Served
 
 Row = dict[str, Any]
 
@@ -62,7 +65,7 @@ def gold_of(sample: Row, choices: list[str], pred: int) -> int:
 
 
 def item_rows(task: str, metric: str, version: str, samples: list[Row]) -> list[Row]:
-    """The rows of a task's lm-eval samples, scored by ``metric`` (acc or acc_norm, if choices)."""
+    """The rows of a task's lm-eval samples, scored by ``metric``: acc or acc_norm, if choices."""
     rows = []
     for sample in samples:
         row = {"task": task, "version": version, "filter": sample["filter"], "metric": metric,
@@ -90,27 +93,37 @@ def item_rows(task: str, metric: str, version: str, samples: list[Row]) -> list[
 
 def answer(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tasks: dict[str, Row],
            positions: dict[str, list[int]], batch: int, seed: int,
+           filters: dict[str, str] | None = None, chat: bool = False, served: Served | None = None,
            ) -> dict[str, tuple[str, list[Row]]]:
     """Version and lm-eval's samples of each task, for the items at ``positions`` of its file.
 
-    ``tasks``: lm-eval's definition of each; ``batch`` counts tokens. Raises UserError if lm-eval
-    answered other than it was asked.
+    ``tasks``: lm-eval's definition of each; ``batch`` counts tokens; ``filters``: of a task that
+    reads its answers in several ways, the way that counts; ``chat``: through the tokenizer's
+    template, thinking off; ``served``: who generates, else the network itself. Raises UserError if
+    lm-eval answered other than it was asked.
     """
     with tempfile.TemporaryDirectory() as cache:
         os.environ["HF_DATASETS_CACHE"] = cache  # no state in the home folder
         from lm_eval import simple_evaluate
         from lm_eval.tasks import TaskManager
 
-        from .likelihood import SharedContextLM
+        from .generation import AnsweringLM
 
         outcome = simple_evaluate(
-            model=SharedContextLM(network, tokenizer, batch), tasks=list(tasks.values()),
+            model=AnsweringLM(network, tokenizer, batch, served), tasks=list(tasks.values()),
             samples=positions, bootstrap_iters=0, log_samples=True,
-            task_manager=TaskManager(include_defaults=False),
+            task_manager=TaskManager(include_defaults=False), apply_chat_template=chat,
             random_seed=seed, numpy_random_seed=seed, torch_random_seed=seed,
             fewshot_random_seed=seed)
     found = {task: (str(outcome["versions"][task]), outcome["samples"][task]) for task in tasks}
-    for task, (_, samples) in found.items():
+    for task, (version, samples) in found.items():
+        if ways := sorted({sample["filter"] for sample in samples}):
+            wanted = (filters or {}).get(task, ways[0])
+            if wanted not in ways or (len(ways) > 1 and task not in (filters or {})):
+                raise UserError(f"params.yaml: {task}: filter is to be one of {', '.join(ways)}",
+                                BAD_CONFIG)
+            samples = [sample for sample in samples if sample["filter"] == wanted]
+            found[task] = version, samples
         if len(samples) != len(positions[task]):
             raise UserError(f"lm-eval returned {len(samples)} items of {task}, "
                             f"{len(positions[task])} were asked for")

@@ -12,7 +12,6 @@ its own (``systems.<name>.protocol``), else the suite's holds for all.
     tower     chat             to its end, whole         512     1      card of Tower-Plus-9B
     hunyuan   chat             to its end, whole         512     1      README of Hunyuan-MT
     seedx     no chat, tag     to its end, first line    512     4      README of Seed-X-7B
-    nllb      language codes   one sentence              512     4      NLLB-200, encoder-decoder
 
 Hunyuan-MT is published with sampling; here it is greedy, so that two runs agree (ours).
 """
@@ -43,7 +42,6 @@ class Protocol(NamedTuple):
     beams: int = 1
     names: Mapping[str, str] = {}  # where they differ from the language table
     prompt_chinese: str = ""  # the prompt where one side is Chinese, target named in Chinese
-    decoder_only: bool = True
 
 
 ALPACA = ("Below is an instruction that describes a task, paired with an input that provides "
@@ -76,7 +74,6 @@ PROTOCOLS = {
         whole=True, prompt_chinese="把下面的文本翻译成{tgt}，不要额外解释。\n\n{text}"),
     "seedx": Protocol("Translate the following {src} sentence into {tgt}:\n{text} <{tag}>",
                       chat=False, beams=4),
-    "nllb": Protocol("{text}", chat=False, whole=True, beams=4, decoder_only=False),
 }
 
 

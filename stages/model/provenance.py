@@ -46,8 +46,19 @@ def signature(model: Path, tokenizer: PreTrainedTokenizerBase, prompts: list[str
                      **{package: version(package) for package in PACKAGES}}}
 
 
-def spbleu(folder: Path, label: str) -> dict[str, Any]:
+def spbleu(folder: Path, label: str) -> dict[str, Any] | None:
     """Name the sentencepiece model that tokenises for spBLEU, and its hash: `significance` lets
-    only the FLORES-101 model itself carry that label."""
-    [file] = sorted(folder.glob("*.model"))
-    return {"model": str(file), "label": label, "sha256": file_sha256(file)}
+    only the official models carry their labels. Of several in a folder, <label>.model; None if it
+    is not among them."""
+    files = sorted(folder.glob("*.model"))
+    named = [file for file in files if file.stem == label] if len(files) > 1 else files
+    if not named:
+        return None
+    return {"model": str(named[0]), "label": label, "sha256": file_sha256(named[0])}
+
+
+def spbleus(folder: Path, label: str) -> dict[str, Any]:
+    """What meta.json says of the suite's tokenizer, and of FLORES-200's where it lies beside it."""
+    several = len(list(folder.glob("*.model"))) > 1
+    second = spbleu(folder, "flores200") if several and label != "flores200" else None
+    return {"spbleu": spbleu(folder, label), **({"spbleu200": second} if second else {})}

@@ -42,7 +42,7 @@ def lexical_metrics(names: Sequence[str], meta: Row) -> dict[str, Lexical]:
         if name == "chrf++":
             found[name] = Lexical(lexical.chrf_signature(), lexical.chrf_grams,
                                   lexical.chrf_statistics, lexical.reordered_parts)
-        elif name == "spbleu" and (spm := meta.get("spbleu")):
+        elif name in ("spbleu", "spbleu200") and (spm := meta.get(name)):
             pieces = lexical.sentencepiece(Path(spm["model"]), spm["sha256"])
             found[name] = Lexical(
                 lexical.bleu_signature(spm["label"], spm["sha256"]),
@@ -50,8 +50,9 @@ def lexical_metrics(names: Sequence[str], meta: Row) -> dict[str, Lexical]:
                     [pieces(side) for side in sides]),
                 lexical.ngram_statistics, lexical.reordered)
         else:
-            raise UserError(f"significance.metrics: {name!r} is not chrf++ or spbleu, or meta.json "
-                            "names no spbleu tokenizer. Change params.yaml", BAD_CONFIG)
+            raise UserError(f"significance.metrics: {name!r} is not chrf++, spbleu or spbleu200, "
+                            "or meta.json names no tokenizer for it. Change params.yaml",
+                            BAD_CONFIG)
     return found
 
 

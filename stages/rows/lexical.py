@@ -36,6 +36,8 @@ CHAR_ORDER, WORD_ORDER, BETA = 6, 2, 2
 # Hashes of the official sentencepiece model. Empty: nobody has measured it for this project, so the
 # label flores101 is refused until the hash of the official file stands here.
 FLORES101_SHA256: frozenset[str] = frozenset()
+# Of flores200sacrebleuspm, as its publisher's repository of NLLB-200 holds it too.
+FLORES200_SHA256 = frozenset({"14bb8dfb35c0ffdea7bc01e56cea38b9e3d5efcdcb9c251d6b40538e1aab555a"})
 CHRF_COLUMNS = 3 * CHAR_ORDER  # the leading columns of chrF++ statistics are those of chrF
 
 
@@ -255,11 +257,13 @@ def chrf_signature(word_order: int = WORD_ORDER) -> str:
 
 
 def bleu_signature(label: str, sha256: str) -> str:
-    """How spBLEU was computed. Only the FLORES-101 tokenizer itself may carry its name."""
-    if label == "flores101" and sha256 not in FLORES101_SHA256:
-        raise UserError(f"spBLEU tokenizer flores101: its SHA-256 {sha256} is not known to be that "
-                        "of the FLORES-101 sentencepiece model. If the file is the official one, "
-                        "put its SHA-256 there: FLORES101_SHA256 in stages/rows/lexical.py; "
-                        "else correct `spbleu` in meta.json")
+    """How spBLEU was computed. Only the official tokenizers may carry their names."""
+    for name, known in (("flores101", FLORES101_SHA256), ("flores200", FLORES200_SHA256)):
+        if label == name and sha256 not in known:
+            said = f"{name[:6].upper()}-{name[6:]}"
+            raise UserError(f"spBLEU tokenizer {name}: its SHA-256 {sha256} is not known to be "
+                            f"that of the {said} sentencepiece model. If the file is the official "
+                            f"one, put its SHA-256 there: {name.upper()}_SHA256 in "
+                            "stages/rows/lexical.py; else correct `spbleu` in meta.json")
     return (f"nrefs:1|case:mixed|eff:no|tok:{label}|smooth:exp|"
             f"version:{sacrebleu.__version__}")

@@ -84,13 +84,14 @@ def own_prompt(a: Results, b: Results) -> bool:
 
 def same_sentences(a: Results, b: Results) -> None:
     """Refuse unless both translated the same sentences, to be scored by the same metrics."""
-    _same_meta(a, b, ("scale", "suite", "test_set", "limit", "spbleu.sha256", "metrics"))
+    _same_meta(a, b, ("scale", "suite", "test_set", "limit", "spbleu.sha256", "spbleu200.sha256",
+                       "metrics", "neural"))
     text = [field for field in ("src", "ref") if field in next(iter(a.rows.values()))]
     same_rows(a, b, (*text, "ref_hash", "cluster", "ref_off_target"))
-    left, right = (sorted(next(iter(results.rows.values())).get("scores") or {})
-                   for results in (a, b))
-    if left != right:
-        raise UserError(f"{left} scored in {a.file}, {right} in {b.file}. {REDO}")
+    for key, row in a.rows.items():
+        left, right = (sorted(one.get("scores") or {}) for one in (row, b.rows[key]))
+        if left != right:
+            raise UserError(f"{named(key)}: {left} scored in {a.file}, {right} in {b.file}. {REDO}")
 
 
 def pair_translations(a: Results, b: Results) -> None:

@@ -1,6 +1,8 @@
 """Read the result files of one system, strictly: with text as evaluated, or as published.
 
 in   <folder>/{segments.jsonl, meta.json}            translations, as `eval_mt` writes them
+     <folder>/../score/{<system>.jsonl, meta.json}   scores of neural metrics, as `eval_mt` writes
+                                                     them apart from the translations
      <folder>/{items.jsonl, meta.json}               answers, as `eval_reason` writes them
      <folder>/{segments.jsonl.gz, translation.json}  the same as published (see ``published``):
      <folder>/{items.jsonl.gz, reasoning.json}       no text, statistics of segments instead
@@ -16,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..common import jsonl
+from ..common import hashes, jsonl
 from ..common.errors import UserError
 
 Row = dict[str, Any]
@@ -32,6 +34,9 @@ FLAGGED: dict[str, Types] = {
     **NAMES, **dict.fromkeys(FLAGS, (bool,)), **dict.fromkeys(RULES, (dict,))}
 SEGMENT: dict[str, Types] = {**FLAGGED, **dict.fromkeys(TEXT, (str,))}
 PUBLISHED: dict[str, Types] = {**FLAGGED, "stats": (dict,)}
+SCORES = "score"  # folder beside the systems'
+SCORED: dict[str, Types] = {
+    **dict.fromkeys(("direction", "id", "hyp_hash"), (str,)), "scores": (dict,)}
 COPIED: dict[str, Types] = {**NAMES, "stats": (dict,)}
 ITEM: dict[str, Types] = {
     **dict.fromkeys(("task", "version", "filter", "metric", "doc_hash", "prompt_hash",
@@ -44,7 +49,8 @@ META: dict[str, Types] = {
     "scale": (str,), "suite?": (str,), "limit?": (int,), "comparator?": (bool,),
     "signature": (dict,), "signature.tokenizer": (str,), "signature.template": (str,)}
 TEST_SET: dict[str, Types] = {
-    "test_set": (str,), "languages": (dict,), "spbleu?": (dict,)}
+    "test_set": (str,), "languages": (dict,), "spbleu?": (dict,),
+    "spbleu200?": (dict,), "neural?": (dict,)}
 TOKENIZER: dict[str, Types] = dict.fromkeys(
     ("spbleu.model", "spbleu.label", "spbleu.sha256"), (str,))
 WORDS: dict[Types, str] = {
@@ -137,16 +143,17 @@ def _read(path: Path, about: Path, fields: dict[str, Types], key_fields: tuple[s
     meta = _meta(about)
     rows: dict[Key, Row] = {}
     places: dict[Key, str] = {}
+    of_name: dict[str, Key] = {}  # the first row of each task or direction
     for number, row in enumerate(lines(path), 1):
         where = f"{path}:{number}"
         _check_row(where, row, fields)
         key = tuple(row[field] for field in key_fields)
         if key in rows:
             raise UserError(f"{where}: duplicate of {named(key)}. {REDO}")
-        first = next(iter(rows), key)
+        first = of_name.setdefault(key[0], key)
         if [type(part) for part in key] != [type(part) for part in first]:
             raise UserError(f"{where}: doc_id {brief(row['doc_id'])} is a text where other rows "
-                            f"have a number, or the reverse. {REDO}")
+                            f"of the task have a number, or the reverse. {REDO}")
         rows[key], places[key] = row, where
     if not rows:
         raise UserError(f"{path}: no rows. {REDO}")
@@ -154,10 +161,11 @@ def _read(path: Path, about: Path, fields: dict[str, Types], key_fields: tuple[s
 
 
 def _check_scores(results: Results, places: dict[Key, str]) -> None:
-    """Neural metrics: every row carries the same ones, each a number."""
-    first = next(iter(results.rows.values())).get("scores") or {}
+    """Neural metrics: every row of a direction carries the same ones, each a number."""
+    of_direction: dict[str, Any] = {}
     for key, where in places.items():
         scores = results.rows[key].get("scores") or {}
+        first = of_direction.setdefault(key[0], scores)
         if not isinstance(scores, dict) or not isinstance(first, dict):
             raise UserError(f"{where}: {named(key)}: scores {brief(scores)} is not an object. "
                             f"{REDO}")
@@ -190,9 +198,33 @@ def _check_directions(places: dict[Key, str]) -> None:
                             f"by a hyphen. {REDO}")
 
 
-def _translations(path: Path, about: Path, fields: dict[str, Types],
+def _join(results: Results, folder: Path) -> None:
+    """Put the scores of neural metrics, which another pass wrote, into rows and meta."""
+    about = folder / "meta.json"
+    if not about.is_file() or not (metrics := jsonl.parse(about.read_bytes()).get("metrics")):
+        return
+    file, again = folder / f"{results.system}.jsonl", "Run `dvc repro eval_mt@score`"
+    if not file.is_file():
+        raise UserError(f"{file} is not there, so {results.system} has no neural scores. {again}")
+    left = dict(results.rows)
+    for number, row in enumerate(jsonl.read(file), 1):
+        _check_row(f"{file}:{number}", row, SCORED)
+        mine = left.pop((row["direction"], row["id"]), None)
+        if mine is None or hashes.text16(mine["hyp"]) != row["hyp_hash"]:
+            raise UserError(f"{file}:{number}: {row['direction']} {row['id']} is another output "
+                            f"than that of {results.file}. {again}")
+        mine["scores"] = {**(mine.get("scores") or {}), **row["scores"]}
+    if left:
+        raise UserError(f"{file} lacks {named(next(iter(left)))}, which is in {results.file}. "
+                        f"{again}")
+    results.meta["neural"] = metrics
+
+
+def _translations(path: Path, about: Path, fields: dict[str, Types], scores: Path | None = None,
                   ) -> tuple[Results, dict[Key, str]]:
     found, places = _read(path, about, fields, ("direction", "id"))
+    if scores:
+        _join(found, scores)
     _check_meta(about, found.meta, TEST_SET)
     _check_meta(about, found.meta, dict.fromkeys(
         (f"languages.{code}" for code in found.meta["languages"]), (dict,)))
@@ -205,8 +237,9 @@ def _translations(path: Path, about: Path, fields: dict[str, Types],
 
 
 def translations(folder: Path) -> Results:
-    """A system's segments with their text, by direction and id."""
-    return _translations(folder / "segments.jsonl", folder / "meta.json", SEGMENT)[0]
+    """A system's segments with their text and all scores, by direction and id."""
+    return _translations(folder / "segments.jsonl", folder / "meta.json", SEGMENT,
+                         folder.parent / SCORES)[0]
 
 
 def published_translations(folder: Path) -> Results:

@@ -17,8 +17,32 @@ MGSM = ("bn", "de", "en", "es", "fr", "ja", "ru", "sw", "te", "th", "zh")
 BBH = ("boolean_expressions", "causal_judgement", "date_understanding", "formal_fallacies",
        "logical_deduction_three_objects", "navigate", "object_counting", "sports_understanding",
        "temporal_sequences", "web_of_lies")
+BELEBELE = ("arb_Arab", "ben_Beng", "ces_Latn", "deu_Latn", "eng_Latn", "fra_Latn", "hin_Deva",
+            "hun_Latn", "jpn_Jpan", "kor_Hang", "rus_Cyrl", "spa_Latn", "srp_Cyrl", "swh_Latn",
+            "tel_Telu", "tha_Thai", "tur_Latn", "vie_Latn", "zho_Hans")
+STORIES = ("ar", "en", "es", "eu", "hi", "id", "my", "ru", "sw", "te", "zh")
+XNLI = ("ar", "bg", "de", "el", "en", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh")
+WINOGRAD = ("en", "fr", "jp", "pt", "ru", "zh")
+PAWS = ("de", "en", "es", "fr", "ja", "ko", "zh")
+MMLU_PRO = ("biology", "business", "chemistry", "computer_science", "economics", "engineering",
+            "health", "history", "law", "math", "other", "philosophy", "physics", "psychology")
+MUSR = ("murder_mysteries", "object_placements", "team_allocation")
 # Stock task: its file below lm_eval/tasks.
 PATHS = {
+    "hellaswag": "hellaswag/hellaswag.yaml",
+    "commonsense_qa": "commonsense_qa/default.yaml",
+    "logiqa2": "logiqa2/logiqa2.yaml",
+    "hendrycks_math500": "hendrycks_math/hendrycks_math500.yaml",
+    "aime25": "aime/aime25.yaml",
+    "gpqa_diamond_cot_zeroshot": "gpqa/cot_zeroshot/gpqa_diamond_cot_zeroshot.yaml",
+    "ifeval": "ifeval/ifeval.yaml",
+    **{f"mmlu_pro_{subject}": f"mmlu_pro/mmlu_pro_{subject}.yaml" for subject in MMLU_PRO},
+    **{f"leaderboard_musr_{kind}": f"leaderboard/musr/musr_{kind}.yaml" for kind in MUSR},
+    **{f"belebele_{language}": f"belebele/belebele_{language}.yaml" for language in BELEBELE},
+    **{f"xstorycloze_{language}": f"xstorycloze/default_{language}.yaml" for language in STORIES},
+    **{f"xnli_{language}": f"xnli/xnli_{language}.yaml" for language in XNLI},
+    **{f"xwinograd_{language}": f"xwinograd/xwinograd_{language}.yaml" for language in WINOGRAD},
+    **{f"paws_{language}": f"paws-x/paws_{language}.yaml" for language in PAWS},
     "arc_easy": "arc/arc_easy.yaml",
     "arc_challenge": "arc/arc_challenge.yaml",
     "piqa": "piqa/piqa.yaml",
@@ -51,24 +75,48 @@ OWN: dict[str, dict[str, Any]] = {
 }
 
 
-def task(stock: str, file: Path, name: str | None = None) -> dict[str, Any]:
-    """Definition for ``simple_evaluate(tasks=[...])``: a stock or own task on the rows of ``file``.
+def parts(task: str, about: dict[str, Any]) -> dict[str, str]:
+    """{task of lm-eval: stock task} behind a task of params.yaml: one, or one a part or language.
 
-    ``name`` replaces the task's own. The file is its only split, so its solved examples, if any,
-    are those that its YAML holds.
+    Questions of several ``languages`` are translations of each other by id, those of several
+    ``parts`` are not.
     """
+    stock = about.get("stock", "question")
+    several = about.get("languages") or about.get("parts")
+    return {f"{task}_{part}": f"{stock}_{part}" for part in several} if several else {task: stock}
+
+
+def definition(stock: str) -> dict[str, Any]:
+    """A stock task as the installed lm-eval defines it, or one of ours."""
     if stock in OWN:
-        found = dict(OWN[stock])
-    elif stock in PATHS:
+        return dict(OWN[stock])
+    if stock in PATHS:
         import lm_eval
         from lm_eval.tasks._yaml_loader import load_yaml
 
-        found = load_yaml(Path(lm_eval.__file__).parent / "tasks" / PATHS[stock])
-    else:
-        raise UserError(f"params.yaml: stock: {stock!r} is not one of "
-                        f"{', '.join([*OWN, *PATHS])}", BAD_CONFIG)
+        try:
+            found: dict[str, Any] = load_yaml(
+                Path(lm_eval.__file__).parent / "tasks" / PATHS[stock])
+        except ModuleNotFoundError as error:
+            raise UserError(f"{stock}: lm-eval's task needs the package {error.name}, which is no "
+                            f"part of this environment. Install lm-eval[{stock}], or take the task "
+                            "out of params.yaml", BAD_CONFIG) from error
+        return found
+    raise UserError(f"params.yaml: stock: {stock!r} is not one of {', '.join([*OWN, *PATHS])}",
+                    BAD_CONFIG)
+
+
+def task(stock: str, file: Path, name: str | None = None, shots: int | None = None,
+         ) -> dict[str, Any]:
+    """Definition for ``simple_evaluate(tasks=[...])``: a stock or own task on the rows of ``file``.
+
+    ``name`` replaces the task's own. The file is its only split, so its solved examples, if any,
+    are those that its YAML holds; a task that takes them from another split needs ``shots: 0``.
+    """
+    found = definition(stock)
     for key in ("tag", "training_split", "validation_split", "fewshot_split"):
         found.pop(key, None)  # a split that is named but absent ends in a KeyError
     return found | {"task": name or stock, "dataset_path": "json", "dataset_name": None,
                     "dataset_kwargs": {"data_files": {"test": str(file)}}, "test_split": "test",
-                    "should_decontaminate": False}
+                    "should_decontaminate": False} | (
+                        {} if shots is None else {"num_fewshot": shots})

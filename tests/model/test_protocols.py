@@ -19,8 +19,7 @@ EXACT = {  # as the code and cards of sources.md and paper.md give them
              "Swahili: ",
     "hunyuan": "Translate the following segment into Swahili, without additional explanation.\n\n"
                "The cat sleeps.",
-    "seedx": "Translate the following English sentence into Swahili:\nThe cat sleeps. <sw>",
-    "nllb": "The cat sleeps."}
+    "seedx": "Translate the following English sentence into Swahili:\nThe cat sleeps. <sw>"}
 
 
 @pytest.mark.parametrize("name", protocols.PROTOCOLS)

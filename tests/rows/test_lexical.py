@@ -1,6 +1,10 @@
 """Scores from summed statistics equal sacrebleu's; so do p-values under its own formula."""
 
+import json
+import os
 import random
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -12,7 +16,8 @@ from stages.common import jsonl
 from stages.common.errors import UserError
 from stages.common.hashes import file_sha256
 from stages.convert.encoder import tiny
-from stages.rows import lexical
+from stages.model import provenance
+from stages.rows import extraction, lexical
 from stages.statistics.resampling import bootstrap_weights, collect, swap_weights, two_sided_p
 from stages.statistics.translation.compare import scorer
 
@@ -204,3 +209,40 @@ def test_a_changed_or_missing_tokenizer_is_refused(tmp_path):
     (tmp_path / "other.model").write_bytes(b"other")
     with pytest.raises(UserError, match=r"is not the 0+ of meta.json"):
         lexical.sentencepiece(tmp_path / "other.model", "0" * 64)
+
+
+def test_both_flores_tokenizers_score_as_sacrebleu(tmp_path, fixtures, monkeypatch):
+    """With stand-ins for the two files, in the places where sacrebleu looks before it fetches."""
+    rows = list(jsonl.read(fixtures / "tiny_train.jsonl"))
+    folder = tmp_path / "spm"
+    folder.mkdir()
+    for label, language in (("flores101", "swh_Latn"), ("flores200", "eng_Latn")):
+        tiny.spm([row[language] for row in rows], tmp_path / label)
+        (tmp_path / label / "sentencepiece.model").rename(folder / f"{label}.model")
+    meta = provenance.spbleus(folder, "flores101")
+    assert [meta[name]["label"] for name in ("spbleu", "spbleu200")] == ["flores101", "flores200"]
+    for name, label in (("spbleu", "flores101"), ("spbleu200", "flores200")):
+        with pytest.raises(UserError, match=f"put its SHA-256 there: {label.upper()}_SHA256"):
+            extraction.lexical_metrics([name], meta)
+        monkeypatch.setattr(lexical, f"{label.upper()}_SHA256", {meta[name]["sha256"]})
+    kinds = extraction.lexical_metrics(["spbleu", "spbleu200"], meta)
+    places = {"flores101": "sacrebleu_tokenizer_spm.model", "flores200": "flores200sacrebleuspm"}
+    (tmp_path / "home/models").mkdir(parents=True)
+    for label, place in places.items():
+        (tmp_path / "home/models" / place).write_bytes((folder / f"{label}.model").read_bytes())
+    outputs = [row["swh_Latn"] for row in rows[:40]]
+    references = [row["swh_Latn" if n % 3 else "spa_Latn"] for n, row in enumerate(rows[:40])]
+    (tmp_path / "texts.json").write_text(json.dumps([outputs, references]))
+    script = ("import json, sacrebleu; o, r = json.load(open('texts.json'))\n"
+              "print(json.dumps([sacrebleu.corpus_bleu(o, [r], tokenize=t).score "
+              "for t in ('flores101', 'flores200')]))")
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, text=True,
+                          capture_output=True, env={**os.environ,
+                                                    "SACREBLEU": str(tmp_path / "home")})
+    expected = json.loads(done.stdout)
+    found = []
+    for name in ("spbleu", "spbleu200"):
+        first, second = kinds[name].ready([outputs, references])
+        found.append(float(lexical.bleu(kinds[name].statistics(first, second).sum(0))))
+        assert f"|tok:{meta[name]['label']}|" in kinds[name].signature
+    assert found == expected and found[0] != found[1]

@@ -197,8 +197,13 @@ def flags(data: Corpus, row: Group, pair: tuple[int, int]) -> Row:
 
 
 def agreement(by_metric: dict[str, list[Row]]) -> None:
-    """Set ``agree`` on every row: do the metrics tell the same story, with the same unit?"""
-    for rows in zip(*by_metric.values(), strict=True):
+    """Set ``agree`` on every row: do the metrics that have it tell the same story, with the same
+    unit?"""
+    by_name: dict[str, list[Row]] = {}
+    for table in by_metric.values():
+        for row in table:
+            by_name.setdefault(row["direction"], []).append(row)
+    for rows in by_name.values():
         signs = {row["delta"] > 0 for row in rows if row["delta"]}
         words = {row["verdict"] for row in rows}
         for row in rows:
@@ -211,7 +216,7 @@ def notes(metric: Metric, rows: Sequence[Row], settings: Settings) -> list[str]:
     margin, alpha = settings["equivalence"].get(metric.name), settings["alpha"]
     worth = [row["effective_documents"] for row in rows]
     unit = "documents" if any(row["unit"] == "documents" for row in rows) else "sentences"
-    said = [f"{metric.label}: {metric.signature}.",
+    said = [f"{metric.label}: {metric.signature}.", *metric.notes,
             f"Unit: {unit}. Interval, p, MDE and verdict leave out one of them at a time, in all "
             "directions at once (jackknife), with Student's t on the effective number less one."]
     if unit == "documents" and min(worth) < clusters.FEW:

@@ -19,7 +19,8 @@ from .estimates import Group, Row, Scored, estimate, minus, sizes
 
 # Curves of mt-thresholds by metric. chrF++ is not in the paper; chrF's is not lent to it.
 CURVES = {"chrf": "chrf", "xcomet": "xcometxxl", "xcomet-xl": "xcometxl", "comet22": "comet22",
-          "cometkiwi22": "cometkiwi22"}
+          "cometkiwi22": "cometkiwi22", "xcomet-xxl": "xcometxxl", "wmt22-comet-da": "comet22",
+          "wmt22-cometkiwi-da": "cometkiwi22"}
 SPBLEU = {"tok:flores101": "spbleu101", "tok:flores200": "spbleu200"}  # by tokenizer
 SATURATED = 0.99  # share of the curve's ceiling above which it says nothing more
 
@@ -32,7 +33,7 @@ def shuffled(data: Corpus, metric: Metric) -> Array | None:
 
 def curve(metric: Metric) -> str | None:
     """The published curve for this very metric, or None. spBLEU has one by tokenizer."""
-    if metric.name == "spbleu":
+    if metric.name in ("spbleu", "spbleu200"):
         return next((found for tokenizer, found in SPBLEU.items()
                      if tokenizer in metric.signature.split("|")), None)
     return CURVES.get(metric.name)
