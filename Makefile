@@ -12,7 +12,7 @@ export MALLOC_MMAP_THRESHOLD_ := 1073741824
 export MALLOC_TRIM_THRESHOLD_ := 4294967296
 export MALLOC_TOP_PAD_ := 268435456
 
-.PHONY: help setup repro report data standard export verify test test-long lint replicate bench plan doctor lock clean
+.PHONY: help setup repro report data standard export verify test test-long lint replicate bench plan doctor compare lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -65,6 +65,9 @@ plan: setup ## what a scale costs, stage by stage, before anything is spent
 
 doctor: setup ## environment, disk, models, names: what would stop a run, and what to do
 	python -m stages.experiments.doctor
+
+compare: setup ## a system of others against the base (SYSTEM=tower_plus; ACCEPT=--accept for its licence)
+	python -m stages.experiments.compare $(SYSTEM) $(ACCEPT)
 
 bench: setup ## speed against named peers, in one run
 	for script in tests/bench/bench_*.py; do python $$script; done
