@@ -10,6 +10,7 @@ A repository is asked only where the scale may go online; until then it reads "u
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -17,14 +18,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..comet.checkpoints import METRICS, Metric
+from ..comet.checkpoints import METRICS
 from ..common import languages, params
 from ..common.command import run_stage
 from ..common.errors import BAD_CONFIG, UserError
+from ..decoding import engines
+from ..model import protocols
 from ..tasks import stock
 
 GIB = 2 ** 30
-LEXICAL = ("chrf++", "spbleu")
+LEXICAL = ("chrf++", "spbleu", "spbleu200")
 
 
 class Line(NamedTuple):
@@ -71,23 +74,93 @@ def machine(device: str, needs: dict[str, Any]) -> Iterator[Line]:
         yield Line(what, "wrong" if step else "well", f"{free / GIB:.1f} GiB", step)
 
 
-def repository(metric: Metric, online: bool) -> Line:
-    """Whether a metric's repository can be read from here, at its pinned revision."""
+class Repository(NamedTuple):
+    """A repository of the hub that the settings mention, and where it is mentioned."""
+
+    hub: str
+    revision: str | None  # None: nobody has seen one
+    licence: str
+    gated: bool
+    where: str
+    kind: str = "model"  # or dataset
+
+
+def repository(one: Repository, online: bool) -> Line:
+    """Whether a repository can be read from here, at its pinned revision.
+
+    Without a pinned revision the present one is shown: a person writes it down, nothing here does.
+    """
     from huggingface_hub import HfApi, errors
 
-    accept = (f"accept the terms at https://huggingface.co/{metric.hub}, then set HF_TOKEN"
-              if metric.gated else "")
+    accept = (f"accept the terms at https://huggingface.co/{one.hub}, then set HF_TOKEN"
+              if one.gated else "")
     if not online:
-        return Line(metric.hub, "unchecked", f"{metric.licence}; the scale stays offline", accept)
+        return Line(one.hub, "unchecked", f"{one.licence}; the scale stays offline", accept)
     try:
-        HfApi().auth_check(metric.hub)
-        HfApi().model_info(metric.hub, revision=metric.revision)
+        HfApi().auth_check(one.hub, repo_type=one.kind)
+        seen = HfApi().repo_info(one.hub, revision=one.revision, repo_type=one.kind).sha
     except errors.HfHubHTTPError as error:  # gated, not there, no such revision, ...
-        return Line(metric.hub, "wrong", type(error).__name__,
-                    accept or "mend stages/comet/checkpoints.py")
+        return Line(one.hub, "wrong", type(error).__name__, accept or f"mend {one.where}")
     except OSError as error:
-        return Line(metric.hub, "unchecked", type(error).__name__, "connect, then run again")
-    return Line(metric.hub, "well", f"{metric.licence}, revision {metric.revision[:12]}")
+        return Line(one.hub, "unchecked", type(error).__name__, "connect, then run again")
+    if one.revision is None:
+        return Line(one.hub, "unchecked", f"{one.licence}, now at {seen}", f"pin it: {one.where}")
+    return Line(one.hub, "well", f"{one.licence}, revision {one.revision[:12]}")
+
+
+def repositories(judges: Iterable[str], comparators: dict[str, dict[str, Any]],
+                 ) -> Iterator[Repository]:
+    """Those of neural metrics and of comparators."""
+    for name in judges:
+        if metric := METRICS.get(name):
+            yield Repository(metric.hub, metric.revision, metric.licence, metric.gated,
+                             "stages/comet/checkpoints.py")
+    for name, about in comparators.items():
+        if "hub" in about:
+            pinned = None if about["revision"] == "unchecked" else about["revision"]
+            yield Repository(about["hub"], pinned, about["licence"], about["gated"],
+                             f"params.yaml: comparators.{name}.revision")
+
+
+def tasks(asked: dict[str, dict[str, Any]]) -> Iterator[Line]:
+    """Whether the installed lm-eval has every task, with the metric and filter that count."""
+    wrong, steps, sets = [], [], set()
+    for name, about in asked.items():
+        for part in stock.parts(name, about).values():
+            try:
+                found = stock.definition(part)
+            except (UserError, OSError) as error:
+                wrong.append(f"no {part}")
+                steps.append(str(error))
+                continue
+            sets.add(found.get("dataset_path", ""))
+            ways = [way["name"] for way in found.get("filter_list") or []]
+            if about["metric"] not in [one["metric"] for one in found["metric_list"]]:
+                wrong.append(f"{part} has no metric {about['metric']}")
+            if "filter" in about and about["filter"] not in ways:
+                wrong.append(f"{part} has no filter {about['filter']}")
+    yield Line("tasks", "wrong" if wrong else "well", ", ".join(wrong[:3]) or f"{len(asked)} known",
+               (steps or ["see stages/tasks/stock.py and the installed lm-eval"])[0] if wrong
+               else "")
+    hubs = sorted(sets - {""})
+    if absent := [name for name, about in asked.items() for part in stock.parts(name, about)
+                  if not Path(f"data/download/items/{part}.jsonl").is_file()]:
+        yield Line("items", "unchecked", f"none yet of {len(set(absent))} tasks"
+                   + (f"; their sets on the hub: {', '.join(hubs)}" if hubs else ""),
+                   "dvc repro download@items, once its source is locked")
+
+
+def sources(scale: str, suite: str, lock: Path) -> Iterator[Line]:
+    """Whether the lock has every source; one that nobody has fetched is in none."""
+    known = json.loads(lock.read_text(encoding="utf-8")) if lock.is_file() else {}
+    missing = [f"{place}.{name}" for place, wanted, held in (
+        (scale, params.scaled("download"), known.get(scale, {})),
+        (f"suites.{suite}", params.suite("download"), known.get("suites", {}).get(suite, {})))
+        for name in wanted if name not in held]
+    yield Line("sources", "unchecked" if missing else "well",
+               f"not in {lock}: {', '.join(missing)}" if missing else "all locked",
+               "write address and licence there, then python -m stages.download --relock"
+               if missing else "")
 
 
 def endpoint(url: str, model: str) -> Line:
@@ -118,25 +191,30 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--endpoint", help="address of a server, up to /v1")
     parser.add_argument("--model", default="", help="name under which it serves")
     args = parser.parse_args(argv)
-    import lm_eval
     from rich.console import Console
     from rich.table import Table
 
-    metrics, tasks = params.suite("metrics"), params.suite("eval_reason.tasks")
-    installed = Path(lm_eval.__file__).parent / "tasks"
-    there = [name for name, path in stock.PATHS.items() if (installed / path).is_file()]
+    metrics, mt = params.suite("metrics"), params.suite("eval_mt")
+    judges = params.suite("download")["judges"].get("metrics", [])
+    used = [mt["engine"], params.suite("eval_reason.engine")]
+    spoken = [*params.scaled("format.languages"), *(mt["languages"] or []), *mt["pivots"]]
     lines = [
         *packages(Path("requirements.lock")),
         *machine(params.get("machine.device"), params.get("scales")[params.get("scale")].get(
             "plan", {}).get("machine", {})),
-        names("languages", params.scaled("format.languages"), languages.TABLE,
+        names("languages", dict.fromkeys(spoken), languages.TABLE,
               "add it to stages/common/languages.py"),
-        names("metrics", metrics, (*LEXICAL, *METRICS), "see stages/comet/checkpoints.py"),
-        names("tasks", {about.get("stock", "question") for about in tasks.values()},
-              (*stock.OWN, *there), "see stages/tasks/stock.py and the installed lm-eval"),
-        *(repository(METRICS[name], not params.scaled("offline"))
-          for name in metrics if name in METRICS),
-        *([endpoint(args.endpoint, args.model)] if args.endpoint else [])]
+        names("metrics", [*metrics, *judges], (*LEXICAL, *METRICS),
+              "see stages/comet/checkpoints.py"),
+        names("protocol", [mt["protocol"]], protocols.PROTOCOLS, "see stages/model/protocols.py"),
+        names("engines", used, engines.ENGINES, "hf, or server"),
+        *tasks(params.suite("eval_reason.tasks")),
+        *sources(params.get("scale"), params.get("suite"), Path("data/sources.lock")),
+        *(repository(one, not params.scaled("offline"))
+          for one in repositories(judges, params.get("comparators"))),
+        *([endpoint(args.endpoint, args.model)] if args.endpoint else []),
+        *([Line("server", "wrong", "no address", "set machine.server.url")]
+          if "server" in used and not params.get("machine.server") else [])]
     table = Table("check", "state", "found", "next step")
     for line in lines:
         table.add_row(*line)

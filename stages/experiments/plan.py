@@ -1,6 +1,7 @@
 """What a run costs, before anything is spent: `python -m stages.experiments.plan`.
 
-in     params scales.<scale>.plan   sizes, rates and the machine; scales.<scale>.model, layers
+in     params scales.<scale>.plan   sizes, rates and the machine; scales.<scale>.model, layers;
+       suites.<suite>.eval_mt        languages and pivots, from which the directions follow
 out    a table a stage: disk, core hours, GPU hours, memory; the same for arms of the training
 
 Formulas, for parameters of a layer P and of the head H, depth L, b bytes a parameter:
@@ -22,6 +23,7 @@ from typing import Any, NamedTuple
 from ..common import params
 from ..common.command import run_stage
 from ..common.errors import BAD_CONFIG, UserError
+from ..decoding.translation import routes
 
 GIB = 2 ** 30
 Block = dict[str, Any]
@@ -83,6 +85,14 @@ def stages(plan: Block, depth: int, bottom: Sequence[int], top: Sequence[int]) -
         Cost("eval_reason", 0.0, weights, 2 * weights / plan["bytes"] * reason)]
 
 
+def translated(plan: Block, suite: Block, languages: Sequence[str], lines: int | None) -> Block:
+    """``plan.eval_mt`` with the directions of the suite, and its segments where it counts them."""
+    chosen = suite["languages"] or languages
+    count = len(routes(chosen, suite["pivots"]))
+    return {**plan["eval_mt"], "directions": count,
+            "segments": suite["segments"] or lines or plan["eval_mt"]["segments"]}
+
+
 def arms(plan: Block, depth: int, bottom: Sequence[int], top: Sequence[int]) -> list[Cost]:
     """The training of the paper's other questions: one stage, layer 20 alone, full, LoRA."""
     shape, everything = plan["shape"], range(depth)
@@ -123,6 +133,9 @@ def main() -> None:
     plan, layers, depth = params.scaled("plan"), params.get("layers"), params.scaled("model.depth")
     machine, bottom = plan["machine"], range(layers["bottom"])
     top = [layer for layer in range(depth - layers["top"], depth) if layer not in layers["skip"]]
+    test = params.suite("format.test") or {}
+    plan = {**plan, "eval_mt": translated(plan, params.suite("eval_mt"), list(params.scaled(
+        "format.languages")), None if test.get("documents") else test.get("lines"))}
     found, others = stages(plan, depth, bottom, top), arms(plan, depth, bottom, top)
     for title, costs in ((params.scaled("model.name"), found), ("other trainings", others)):
         table = Table("", "disk GiB", "memory GiB", "core hours", "GPU hours", "price", title=title)

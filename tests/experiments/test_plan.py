@@ -114,9 +114,12 @@ def test_the_command_prints_and_refuses(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for skip, machine in (([], {}), ([21], {"gpu_gib": 40})):
         (tmp_path / "params.yaml").write_text(json.dumps({
-            "scale": "p", "suite": "p", "suites": {"p": {}}, "machine": {},
+            "scale": "p", "suite": "p", "suites": {"p": {
+                "format": {"test": {"lines": 1012, "documents": None}}, "eval_mt": {
+                    "languages": ["eng_Latn", "swh_Latn"], "pivots": ["eng_Latn"],
+                    "segments": None}}}, "machine": {},
             "layers": {"bottom": 4, "top": 15, "skip": skip}, "scales": {"p": {
-                "model": {"name": "Qwen3-8B", "depth": 36},
+                "model": {"name": "Qwen3-8B", "depth": 36}, "format": {"languages": {}},
                 "plan": BLOCK | {"machine": BLOCK["machine"] | machine}}}}))
         if machine:
             with pytest.raises(UserError, match="train_s2 needs 55"):  # a layer less
@@ -127,3 +130,14 @@ def test_the_command_prints_and_refuses(tmp_path, monkeypatch, capsys):
     assert "Qwen3-8B" in printed and "layer 20 alone" in printed
     price = 2 * plan.hours(plan.training("", BLOCK, 36, TOP), BLOCK["machine"])[1]
     assert f"{price:.2f}" in printed
+
+
+def test_directions_and_segments_are_those_of_the_suite():
+    suite = {"languages": None, "pivots": ["eng_Latn"], "segments": None}
+    names = [f"l{n}" for n in range(101)]
+    found = plan.translated(BLOCK, suite, names, 1012)
+    assert (found["directions"], found["segments"]) == (202, 1012)
+    pivots = plan.translated(BLOCK, suite | {"languages": ["eng_Latn", "a", "b"], "pivots": [
+        "eng_Latn", "a"], "segments": 40}, names, 1012)
+    assert (pivots["directions"], pivots["segments"]) == (6, 40)
+    assert plan.translated(BLOCK, suite, names, None)["segments"] == BLOCK["eval_mt"]["segments"]
