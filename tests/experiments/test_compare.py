@@ -39,6 +39,7 @@ def settings(folder, comparators):
                 "eval_mt": {"test_set": "toy", "segments": None, "max_new_tokens": 4,
                             "batch_tokens": 500, "spbleu_label": "toy", "engine": "hf",
                             "protocol": "desk", "languages": None, "pivots": ["eng_Latn"]},
+                "format": {"languages": {}},
                 "eval_reason": {"tasks": {"toy": {"metric": "acc", "carries": True}},
                                 "screen": {"share": 0.0}, "items": 9, "batch": 64,
                                 "engine": "hf"}}}},
