@@ -133,14 +133,29 @@ def test_an_unknown_reader_is_refused(tmp_path):
         read("opus", tmp_path)
 
 
-@pytest.mark.parametrize("write", [nllb, ccmatrix, moses])
-@settings(max_examples=100, deadline=None, suppress_health_check=[
-    HealthCheck.function_scoped_fixture])
-@given(lines=st.lists(st.binary(max_size=40).map(lambda line: line.replace(b"\n", b"")),
-                      min_size=1, max_size=8))
-def test_no_line_is_lost_whatever_its_bytes(tmp_path, write, lines):
+LINES = st.lists(st.binary(max_size=40).map(lambda line: line.replace(b"\n", b"")),
+                 min_size=1, max_size=8)
+FOLDER = [HealthCheck.function_scoped_fixture]
+
+
+def check(tmp_path, write, lines):
     found, lost = read(write(tmp_path, lines), tmp_path)
     assert len(found) + len(lost) == len(lines)
+
+
+@pytest.mark.parametrize("write", [nllb, ccmatrix, moses])
+@settings(max_examples=100, deadline=None, suppress_health_check=FOLDER)
+@given(lines=LINES)
+def test_no_line_is_lost_whatever_its_bytes(tmp_path, write, lines):
+    check(tmp_path, write, lines)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("write", [nllb, ccmatrix, moses])
+@settings(max_examples=1400, deadline=None, suppress_health_check=FOLDER)
+@given(lines=LINES)
+def test_no_line_of_thousands_is_lost(tmp_path, write, lines):
+    check(tmp_path, write, lines)
 
 
 def test_a_local_folder_of_messages_is_paired_by_key(tmp_path):
