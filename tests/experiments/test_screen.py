@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from stages.common import jsonl
 from stages.decoding import items as decoding
 from stages.experiments import screen
-from stages.tasks import items
+from stages.tasks import items, stock
 from tests import stage_fixture
 
 ROOT = Path(__file__).parents[2]
@@ -79,11 +79,12 @@ def test_the_screening_part_is_scored_once(tmp_path, monkeypatch, tiny_model):
     assert {file.name: file.read_bytes() for file in out.iterdir()} == first
 
 
-def test_params_hold_what_the_committed_screening_chose():
+@pytest.mark.parametrize("name", ["desk", "standard"])
+def test_params_hold_what_the_committed_screening_chose(name):
     params = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
-    suite = params["suites"]["desk"]
+    suite = params["suites"][name]
     settings, found = suite["eval_reason"], json.loads(
-        (ROOT / "reports/desk/desk/screen/screen.json").read_text())
+        (ROOT / f"reports/desk/{name}/screen/screen.json").read_text())
     chosen = settings["screen"]
     assert set(chosen["candidates"]) == set(found["candidates"])
     for key in ("share", "items", "discordance"):
@@ -91,15 +92,17 @@ def test_params_hold_what_the_committed_screening_chose():
     assert {task for task, about in settings["tasks"].items() if about["carries"]} == {
         task for task, row in found["candidates"].items() if row["passes"]}
     for task, about in settings["tasks"].items():
-        assert about["metric"] == found["candidates"][task]["metric"], task
+        for part in stock.parts(task, about):
+            assert about["metric"] == found["candidates"][part]["metric"], part
     assert suite["margin_logprob"] == round(found["margin_logprob"], 3)
     for task, row in found["candidates"].items():  # the power was foreseen for what is tested
         assert row["tested"] <= settings["items"], task
 
 
-def test_the_committed_screening_follows_from_its_rows():
+@pytest.mark.parametrize("name", ["desk", "standard"])
+def test_the_committed_screening_follows_from_its_rows(name):
     """Recomputed from the rows, for the metrics it chose."""
-    folder = ROOT / "reports/desk/desk/screen"
+    folder = ROOT / f"reports/desk/{name}/screen"
     found = json.loads((folder / "screen.json").read_text())
     by_task: dict[str, list] = {}
     for line in gzip.decompress((folder / "items.jsonl.gz").read_bytes()).splitlines():
