@@ -1,7 +1,8 @@
 """What a run costs, before anything is spent: `python -m stages.experiments.plan`.
 
 in     params scales.<scale>.plan   sizes, rates and the machine; scales.<scale>.model, layers;
-       suites.<suite>.eval_mt        languages and pivots, from which the directions follow
+       suites.<suite>.eval_mt        languages and pivots, from which the directions follow;
+       suites.<suite>.download.judges   the neural metrics, each a row of its own
 out    a table a stage: disk, core hours, GPU hours, memory; the same for arms of the training
 
 Formulas, for parameters of a layer P and of the head H, depth L, b bytes a parameter:
@@ -26,6 +27,11 @@ from ..common.errors import BAD_CONFIG, UserError
 from ..decoding.translation import routes
 
 GIB = 2 ** 30
+# Parameters of the published metrics, embeddings included, so the work is an upper bound (XCOMET:
+# Guerreiro et al. 2024, arXiv 2310.10482; the others on XLM-R and InfoXLM large: Rei et al. 2022,
+# aclanthology.org/2022.wmt-1.52 and 2022.wmt-1.60).
+JUDGES = {"xcomet-xl": 3.5e9, "xcomet-xxl": 10.7e9, "wmt22-comet-da": 0.58e9,
+          "wmt22-cometkiwi-da": 0.57e9}
 Block = dict[str, Any]
 
 
@@ -67,11 +73,12 @@ def stages(plan: Block, depth: int, bottom: Sequence[int], top: Sequence[int]) -
     shape, raw = plan["shape"], plan["raw_pairs"] * plan["pair_bytes"]
     weights = training("", plan, depth, ()).memory
     kept, filters, judge, mt = plan["kept_share"], plan["filter"], plan["judge"], plan["eval_mt"]
+    judges = plan.get("judges", {"judge": judge["parameters"]})
     judged = mt["systems"] * mt["directions"] * mt["segments"]
     cache = 2 * depth * shape["kv_heads"] * shape["head_dim"] * plan["bytes"] * mt["cached_tokens"]
     reason = plan["eval_reason"]["systems"] * plan["eval_reason"]["tokens"]
     return [
-        Cost("download", weights + raw + 4 * (filters["parameters"] + judge["parameters"])),
+        Cost("download", weights + raw + 4 * (filters["parameters"] + sum(judges.values()))),
         *(Cost(name, raw * kept[name], plan["data_memory_gib"] * GIB, core_hours=plan["raw_pairs"]
                / plan["pairs_per_core_second"][name] / 3600)
           for name in ("format", "dedup", "langid")),
@@ -80,8 +87,8 @@ def stages(plan: Block, depth: int, bottom: Sequence[int], top: Sequence[int]) -
         training("train_s1", plan, depth, bottom), training("train_s2", plan, depth, top),
         Cost("eval_mt", judged * plan["pair_bytes"], weights + cache,
              gpu_hours=judged * mt["answer_tokens"] / mt["tokens_per_second"] / 3600),
-        Cost("eval_mt, judge", 0.0, 4 * judge["parameters"],
-             2 * judge["parameters"] * judge["tokens"] * judged),
+        *(Cost(f"eval_mt, {name}", 0.0, 4 * size, 2 * size * judge["tokens"] * judged)
+          for name, size in judges.items()),
         Cost("eval_reason", 0.0, weights, 2 * weights / plan["bytes"] * reason)]
 
 
@@ -134,8 +141,10 @@ def main() -> None:
     machine, bottom = plan["machine"], range(layers["bottom"])
     top = [layer for layer in range(depth - layers["top"], depth) if layer not in layers["skip"]]
     test = params.suite("format.test") or {}
-    plan = {**plan, "eval_mt": translated(plan, params.suite("eval_mt"), list(params.scaled(
-        "format.languages")), None if test.get("documents") else test.get("lines"))}
+    judges = params.suite("download")["judges"].get("metrics", [])
+    lines = None if test.get("documents") else test.get("lines")
+    mt = translated(plan, params.suite("eval_mt"), list(params.scaled("format.languages")), lines)
+    plan = {**plan, "judges": {name: JUDGES[name] for name in judges}, "eval_mt": mt}
     found, others = stages(plan, depth, bottom, top), arms(plan, depth, bottom, top)
     for title, costs in ((params.scaled("model.name"), found), ("other trainings", others)):
         table = Table("", "disk GiB", "memory GiB", "core hours", "GPU hours", "price", title=title)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
+from stages.comet.checkpoints import METRICS
 from stages.common.errors import UserError
 from stages.experiments import plan
 
@@ -115,6 +116,7 @@ def test_the_command_prints_and_refuses(tmp_path, monkeypatch, capsys):
     for skip, machine in (([], {}), ([21], {"gpu_gib": 40})):
         (tmp_path / "params.yaml").write_text(json.dumps({
             "scale": "p", "suite": "p", "suites": {"p": {
+                "download": {"judges": {"metrics": ["xcomet-xl"]}},
                 "format": {"test": {"lines": 1012, "documents": None}}, "eval_mt": {
                     "languages": ["eng_Latn", "swh_Latn"], "pivots": ["eng_Latn"],
                     "segments": None}}}, "machine": {},
@@ -128,6 +130,7 @@ def test_the_command_prints_and_refuses(tmp_path, monkeypatch, capsys):
             plan.main()
     printed = capsys.readouterr().out
     assert "Qwen3-8B" in printed and "layer 20 alone" in printed
+    assert "eval_mt, xcomet-xl" in printed
     price = 2 * plan.hours(plan.training("", BLOCK, 36, TOP), BLOCK["machine"])[1]
     assert f"{price:.2f}" in printed
 
@@ -141,3 +144,14 @@ def test_directions_and_segments_are_those_of_the_suite():
         "eng_Latn", "a"], "segments": 40}, names, 1012)
     assert (pivots["directions"], pivots["segments"]) == (6, 40)
     assert plan.translated(BLOCK, suite, names, None)["segments"] == BLOCK["eval_mt"]["segments"]
+
+
+def test_every_judge_is_a_row_and_all_have_a_size():
+    found = by_name(plan.stages(BLOCK | {"judges": {"a": 1e9, "b": 2e9}}, 36, BOTTOM, TOP))
+    alone = by_name(plan.stages(BLOCK | {"judges": {"a": 1e9}}, 36, BOTTOM, TOP))
+    assert found["eval_mt, b"].flop == 2 * found["eval_mt, a"].flop == 2 * alone[
+        "eval_mt, a"].flop
+    assert found["download"].disk - alone["download"].disk == 8e9
+    assert not [name for name in by_name(plan.stages(BLOCK | {"judges": {}}, 36, BOTTOM, TOP))
+                if name.startswith("eval_mt,")]
+    assert set(plan.JUDGES) == set(METRICS)
