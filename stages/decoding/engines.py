@@ -21,7 +21,7 @@ from ..common.errors import BAD_CONFIG, UserError
 from ..common.hashes import of_json
 from ..model import provenance
 from ..model.protocols import Chat, Protocol
-from . import greedy, server
+from . import coded, greedy, server
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -37,6 +37,7 @@ class Job(NamedTuple):
     name: str
     prompts: list[list[int]]
     chats: list[Chat]
+    target: str  # language asked for
 
 
 def named(engine: str) -> str:
@@ -78,12 +79,16 @@ def local(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, jobs: li
     cut = greedy.all_lines if protocol.whole else greedy.first_line
     found = []
     for job in jobs:
-        key = of_json([revision, str(network.dtype), str(network.device), job.prompts, stop,
+        key = of_json([revision, str(network.dtype), str(network.device), *job, stop,
                        protocol, max_new_tokens, batch_tokens])
         file = scratch / f"{key[:16]}.json"
         if (answers := kept(file)) is None:
-            answers = greedy.greedy(network, tokenizer, job.prompts, max_new_tokens, batch_tokens,
-                                    stop, job.name, cut, protocol.beams)
+            if protocol.codes:
+                answers = coded.translate(network, tokenizer, job.prompts, job.target,
+                                          max_new_tokens, batch_tokens, job.name, protocol.beams)
+            else:
+                answers = greedy.greedy(network, tokenizer, job.prompts, max_new_tokens,
+                                        batch_tokens, stop, job.name, cut, protocol.beams)
             jsonl.write_json(file, answers)
         found.append(answers)
     return found

@@ -97,7 +97,9 @@ def job(tokenizer: PreTrainedTokenizerBase, protocol: Protocol, rows: list[Row],
     shots = [(row["src"], row["tgt"]) for row in shown]
     chats = [protocols.messages(protocol, row["src"], row["src_lang"], row["tgt_lang"], shots,
                                 system) for row in rows]
-    return Job(name, [protocols.ids(protocol, tokenizer, chat) for chat in chats], chats)
+    ids = [protocols.ids(protocol, tokenizer, chat, row["src_lang"])
+           for chat, row in zip(chats, rows, strict=True)]
+    return Job(name, ids, chats, rows[0]["tgt_lang"])
 
 
 def ask(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list[Row],

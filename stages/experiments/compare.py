@@ -28,6 +28,7 @@ from ..common.hashes import file_sha256, of_json
 
 Row = dict[str, Any]
 HOME = Path("data/comparators")
+OLD = "pytorch_model*.bin"  # weights as some repositories still have them
 FILES = ("*.safetensors", "*.json", "*.jinja", "tokenizer*", "*.model", "LICENSE*", "License*")
 UNCHECKED = "unchecked"
 TRANSLATE = ("data/format/suite/test.jsonl", "data/format/corpus/test.jsonl", "data/download/lid",
@@ -58,7 +59,22 @@ def fetched(name: str, about: Row, accept: bool) -> Path:
                         f"params.yaml: comparators.{name}.revision", BAD_CONFIG)
     folder = HOME / name
     snapshot(about["hub"], about["revision"], folder, FILES)
+    if not list(folder.glob("*.safetensors")):
+        snapshot(about["hub"], about["revision"], folder, (OLD,))
+        rewritten(folder)
     return folder
+
+
+def rewritten(folder: Path) -> None:
+    """Weights that lie there as pickles, opened as plain tensors and saved as safetensors."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    model = kind.from_pretrained(folder, dtype="auto", local_files_only=True, weights_only=True)
+    for file in folder.glob(OLD):
+        file.unlink()
+    model.save_pretrained(folder)
 
 
 def system(about: Row, folder: Path) -> Row:

@@ -12,6 +12,7 @@ its own (``systems.<name>.protocol``), else the suite's holds for all.
     tower     chat             to its end, whole         512     1      card of Tower-Plus-9B
     hunyuan   chat             to its end, whole         512     1      README of Hunyuan-MT
     seedx     no chat, tag     to its end, first line    512     4      README of Seed-X-7B
+    nllb      language codes   one sentence              512     4      NLLB-200, encoder-decoder
 
 Hunyuan-MT is published with sampling; here it is greedy, so that two runs agree (ours).
 """
@@ -42,6 +43,7 @@ class Protocol(NamedTuple):
     beams: int = 1
     names: Mapping[str, str] = {}  # where they differ from the language table
     prompt_chinese: str = ""  # the prompt where one side is Chinese, target named in Chinese
+    codes: bool = False  # an encoder-decoder that is told languages by code, and nothing else
 
 
 ALPACA = ("Below is an instruction that describes a task, paired with an input that provides "
@@ -74,6 +76,7 @@ PROTOCOLS = {
         whole=True, prompt_chinese="把下面的文本翻译成{tgt}，不要额外解释。\n\n{text}"),
     "seedx": Protocol("Translate the following {src} sentence into {tgt}:\n{text} <{tag}>",
                       chat=False, beams=4),
+    "nllb": Protocol("{text}", chat=False, whole=True, beams=4, codes=True),
 }
 
 
@@ -126,10 +129,13 @@ def messages(protocol: Protocol, text: str, src_lang: str, tgt_lang: str,
     return [*chat, {"role": "user", "content": question(protocol, text, src_lang, tgt_lang)}]
 
 
-def ids(protocol: Protocol, tokenizer: PreTrainedTokenizerBase, chat: Chat) -> list[int]:
+def ids(protocol: Protocol, tokenizer: PreTrainedTokenizerBase, chat: Chat, src_lang: str,
+        ) -> list[int]:
     """Token ids of the prompt, up to where the answer starts; those of ``prompts`` for a chat."""
     if protocol.chat:
         return prompts.prompt_ids(tokenizer, chat)
+    if protocol.codes:
+        tokenizer.src_lang = src_lang  # type: ignore[attr-defined]
     return list(tokenizer(chat[-1]["content"])["input_ids"])
 
 

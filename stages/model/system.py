@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 FOLDERS = ("base", "parent", "weights")  # what dvc.yaml lists as dependencies of a system
+
+
+def is_encoder_decoder(folder: Path) -> bool:
+    """Whether a base folder holds such a model; what was trained here is none."""
+    file = folder / weights.CONFIG
+    return file.is_file() and bool(json.loads(file.read_text(encoding="utf-8")).get(
+        "is_encoder_decoder"))
 
 
 def tokenizer(system: dict[str, Any]) -> PreTrainedTokenizerBase:
@@ -29,6 +37,14 @@ def load(system: dict[str, Any], device: str) -> tuple[PreTrainedModel, PreTrain
     would not know that the result depends on it. ``derive``, if there, is that of
     ``derive.derived``.
     """
+    if is_encoder_decoder(Path(system["weights"])):
+        from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+        folder = system["weights"]
+        translator = AutoModelForSeq2SeqLM.from_pretrained(
+            folder, dtype=system["dtype"], local_files_only=True)
+        return (translator.eval().to(device),
+                AutoTokenizer.from_pretrained(folder, local_files_only=True))
     network, tokenizer = weights.load(Path(system["weights"]), system["dtype"],
                                       [Path(system[key]) for key in FOLDERS],
                                       system.get("derive"))

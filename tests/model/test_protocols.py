@@ -19,7 +19,8 @@ EXACT = {  # as the code and cards of sources.md and paper.md give them
              "Swahili: ",
     "hunyuan": "Translate the following segment into Swahili, without additional explanation.\n\n"
                "The cat sleeps.",
-    "seedx": "Translate the following English sentence into Swahili:\nThe cat sleeps. <sw>"}
+    "seedx": "Translate the following English sentence into Swahili:\nThe cat sleeps. <sw>",
+    "nllb": "The cat sleeps."}
 
 
 @pytest.mark.parametrize("name", protocols.PROTOCOLS)
@@ -47,14 +48,14 @@ def test_the_desks_protocol_is_the_prompt_of_training(tiny_model, shots, system)
     desk = protocols.named("desk")
     chat = protocols.messages(desk, TEXT, *PAIR, shots, system)
     assert chat == prompts.messages(TEXT, *PAIR, shots, system)
-    assert protocols.ids(desk, tokenizer, chat) == prompts.prompt_ids(tokenizer, chat)
+    assert protocols.ids(desk, tokenizer, chat, PAIR[0]) == prompts.prompt_ids(tokenizer, chat)
 
 
 def test_without_chat_the_prompt_is_bare(tiny_model):
     _, tokenizer = weights.load(tiny_model)
     seedx = protocols.named("seedx")
     chat = protocols.messages(seedx, TEXT, *PAIR)
-    assert tokenizer.decode(protocols.ids(seedx, tokenizer, chat)) == EXACT["seedx"]
+    assert tokenizer.decode(protocols.ids(seedx, tokenizer, chat, PAIR[0])) == EXACT["seedx"]
     for wrong in ({"shots": [("a", "b")]}, {"system": "Be brief."}):
         with pytest.raises(UserError, match="no system turn and no shots"):
             protocols.messages(seedx, TEXT, *PAIR, **wrong)
