@@ -12,7 +12,7 @@ export MALLOC_MMAP_THRESHOLD_ := 1073741824
 export MALLOC_TRIM_THRESHOLD_ := 4294967296
 export MALLOC_TOP_PAD_ := 268435456
 
-.PHONY: help setup repro report data standard export verify test test-long lint replicate bench plan doctor compare lock clean
+.PHONY: help setup repro report data standard export verify arms arms-plan arms-check test test-long lint replicate bench plan doctor compare lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -46,6 +46,15 @@ standard: setup ## judge the same systems on news and the field's benchmarks (su
 
 verify: setup ## recompute every committed run from its rows and compare to the digit
 	python -m stages.verify
+
+arms: setup ## run every arm of params.yaml that has no result, one after the other; stop it at any time
+	python -m stages.experiments.arms run
+
+arms-plan: setup ## every arm: order, minutes, question, state
+	python -m stages.experiments.arms list
+
+arms-check: setup ## after a change of code: does the reference arm still give equal bytes?
+	python -m stages.experiments.arms check
 
 test: setup ## run the tests, the tiny pipeline included
 	python -m pytest -n 2 --dist loadfile -m 'not long'

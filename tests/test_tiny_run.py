@@ -45,12 +45,15 @@ class Clone:
         self.call("git", "init", "--quiet")
         self.commit()
 
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(self.folder), "SHELL": "/bin/bash",
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                **{f"GIT_{who}_{what}": "test@example.org" for who in
+                   ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}}
+
     def call(self, *command: str, ok: bool = True) -> str:
-        environment = {**os.environ, "PYTHONPATH": str(self.folder), "SHELL": "/bin/bash",
-                       "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                       **{f"GIT_{who}_{what}": "test@example.org" for who in
-                          ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}}
-        done = subprocess.run(command, cwd=self.folder, env=environment, text=True,
+        done = subprocess.run(command, cwd=self.folder, env=self.environment, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         assert (done.returncode == 0) == ok, done.stdout
         return done.stdout
