@@ -1,7 +1,7 @@
 """Write the report from what the pipeline left behind; no number in it is typed by hand.
 
 in     reports/<scale>/<suite>/significance.json   required; all else is optional
-       beside it calibration/calibration.json
+       beside it calibration/calibration.json, arms/statistics.json
        params.yaml (scale, suite, model), dvc.lock, and the files below data/ that `evidence` names
 out    beside significance.json: REPORT.md, report.html (one file), figures/*.{svg,png},
        tables/*.{md,csv,tex}, runtime.json, run.lock, a copy of dvc.lock, and SHA256SUMS of all
@@ -23,7 +23,7 @@ from markupsafe import Markup
 from ..common import jsonl, manifest, params
 from ..common.command import run_stage
 from ..common.errors import UserError
-from . import evidence, exhibits, figures, html_table, render
+from . import arms, evidence, exhibits, figures, html_table, render
 from .files import write_tables
 from .sections import calibration, sources, suites
 
@@ -76,11 +76,13 @@ def main(argv: list[str] | None = None) -> None:
         root / "data/eval_reason")})
     beside, drawn, carried = suites.exhibit(
         run.parent, run.name, (contrasts[0]["system"], contrasts[0]["baseline"]))
-    drawings = exhibits.draw(model, training, steps) | ({"suites": drawn} if drawn else {})
+    experiments = arms.load(run)
+    drawings = (exhibits.draw(model, training, steps) | ({"suites": drawn} if drawn else {})
+                | arms.draw(experiments))
     origin = sources.table(root, params.get("scale"), params.get("suite"))
     write_tables([table for table in [
-        exhibits.headline(model), *model["tables"], *calibrated, *data_tables,
-        *([beside] if beside else []), origin,
+        exhibits.headline(model), *model["tables"], *calibrated, *arms.tables(experiments),
+        *data_tables, *([beside] if beside else []), origin,
         training["table"], signatures, *([cost] if cost else [])] if table["rows"]],
         run / "tables")
     tables = exhibits.sections(model)
@@ -97,7 +99,8 @@ def main(argv: list[str] | None = None) -> None:
         "margin": meta["margin_macro_pp"], "task_margin": meta["margin_task_pp"],
         "figures": {name: figures.save(figure, run / "figures", name)
                     for name, figure in drawings.items()},
-        "suites": beside, "carried": carried,
+        "suites": beside, "carried": carried, "arms": arms.exhibits(experiments),
+        "signs": arms.signs(contrasts, meta["primary_metric"], training["held_out"]),
         "tables": tables, "data_tables": data_tables, "training": training, "cost": cost,
         "lock": lock, "examples": evidence.EXAMPLES,
         "samples": evidence.examples(root, translated, meta["seed"], contrasts[0]["system"])}

@@ -1,14 +1,16 @@
 """Recompute a committed run from its rows and compare it with what is committed.
 
 in     reports/<scale>/<suite>/   rows/, significance.json, metrics.json, tables/, REPORT.md and the
-                                  rest of a report, calibration/ where there is one, SHA256SUMS
+                                  rest of a report, SHA256SUMS; calibration/ and arms/ where there
+                                  are any
 out    a line for each difference: file, table, row, column, stored, recomputed; exit code 65
 
     python -m stages.verify reports/desk/desk        (without argument: every committed run)
 
 Every p-value, interval, verdict and table of significance.json and metrics.json is computed again
-from the rows, those of calibration.json from its differences and their errors; tables/ is rendered
-again; every table line of REPORT.md has to stand in tables/.
+from the rows, arms/statistics.json from the results and rows of the arms, calibration.json from its
+differences and their errors; tables/ is rendered again; every table line of REPORT.md has to stand
+in tables/.
 What else is there (figures, prose, tables of other stages, run.lock) is compared by its hash.
 Needs numpy, scipy, sacrebleu and mt-thresholds: no model, no DVC, no settings file.
 """
@@ -19,7 +21,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from ..report.files import write_tables
 from ..report.sections import calibration
 from ..statistics import analysis
 from ..statistics import tables as layout
+from ..statistics.arms import analysis as arms
 from ..statistics.translation import human_ranking
 from . import compare
 
@@ -44,15 +47,15 @@ def load(path: Path) -> Any:
         raise UserError(f"{path}: cannot be read as JSON ({error})") from error
 
 
-def recomputed(run: Path) -> dict[str, Any]:
-    """The data model of the rows, as JSON gives it back. Raises UserError where there is none."""
+def recomputed(rows: Path, analyse: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """The data model of a folder of rows, as JSON gives it back. Raises UserError where there is
+    none."""
     try:
-        found: dict[str, Any] = json.loads(json.dumps(analysis.model(run / "rows")))
+        found: dict[str, Any] = json.loads(json.dumps(analyse(rows)))
     except UserError:
         raise
     except Exception as error:  # rows that someone edited can fail anywhere, and that is a finding
-        raise UserError(f"{run / 'rows'}: cannot be analysed "
-                        f"({type(error).__name__}: {error})") from error
+        raise UserError(f"{rows}: cannot be analysed ({type(error).__name__}: {error})") from error
     return found
 
 
@@ -72,11 +75,10 @@ def calibrated(run: Path) -> tuple[list[dict[str, Any]], list[str]]:
         raise UserError(f"{path}: cannot be judged ({type(error).__name__}: {error})") from error
 
 
-def rendered(run: Path, model: dict[str, Any], more: list[dict[str, Any]]) -> Iterator[str]:
+def rendered(run: Path, tables: list[dict[str, Any]]) -> Iterator[str]:
     """Differences between tables/ and the same tables rendered again."""
     with tempfile.TemporaryDirectory() as folder:
-        write_tables([table for table in [exhibits.headline(model), *model["tables"], *more]
-                      if table["rows"]], Path(folder))
+        write_tables([table for table in tables if table["rows"]], Path(folder))
         for path in sorted(Path(folder).iterdir()):
             yield from differing(run / "tables" / path.name, path.read_text(encoding="utf-8"))
 
@@ -106,28 +108,40 @@ def report_lines(run: Path) -> Iterator[str]:
             yield f"{run / 'REPORT.md'}:{number}: {line!r} is a line of no table in tables/"
 
 
+def compared(file: Path, stored: Any, model: dict[str, Any], listed: list[str],
+             ) -> tuple[list[str], list[str], Any]:
+    """Differences of a stored data model that count; those in the last bits alone, which another
+    processor or library version may cause: they count only where the file itself is not the
+    committed one; and the model that tables were made from."""
+    found = list(compare.models(str(file), stored, model, exact=True))
+    lasting = set(compare.models(str(file), stored, model, exact=False))
+    last_bits = [line for line in found if line not in lasting]
+    if any(line.startswith(f"{file}:") for line in listed):
+        lasting, last_bits = set(found), []
+    # The same but for last bits, which CSV files show.
+    return [line for line in found if line in lasting], last_bits, model if lasting else stored
+
+
 def differences(run: Path) -> tuple[list[str], list[str]]:
-    """All differences of a run; and those in the last bits alone, which another processor or
-    library version may cause: they count only where the file itself is not the committed one."""
+    """All differences of a run, and those in the last bits alone."""
     listed: list[str] = []
     try:
         listed = manifest.check(run)
-        model, stored = recomputed(run), load(run / "significance.json")
+        model, stored = recomputed(run / "rows", analysis.model), load(run / "significance.json")
         short = load(run / "metrics.json")
+        found, last_bits, right = compared(run / "significance.json", stored, model, listed)
         scorer, wrong = calibrated(run)
+        tables = [exhibits.headline(right), *right["tables"], *scorer]
+        if (folder := run / "arms").is_dir():
+            listed += manifest.check(folder)
+            file, again = folder / "statistics.json", recomputed(run, arms.model)
+            more, bits, of_arms = compared(file, load(file), again, listed)
+            found, last_bits, tables = found + more, last_bits + bits, tables + of_arms["tables"]
     except UserError as error:
         return [*listed, str(error)], []
-    place = str(run / "significance.json")
-    found = list(compare.models(place, stored, model, exact=True))
-    lasting = set(compare.models(place, stored, model, exact=False))
-    last_bits = [line for line in found if line not in lasting]
-    if any(line.startswith(f"{place}:") for line in listed):
-        lasting, last_bits = set(found), []
-    found = [*listed, *(line for line in found if line in lasting)]
-    right = model if lasting else stored  # the same but for last bits, which CSV files show
-    found += compare.values(f"{run / 'metrics.json'}", short, layout.metrics(right), True)
-    return [*found, *wrong, *rendered(run, right, scorer),
-            *report_lines(run)], last_bits
+    found = [*listed, *found, *wrong, *compare.values(
+        f"{run / 'metrics.json'}", short, layout.metrics(right), True)]
+    return [*found, *rendered(run, tables), *report_lines(run)], last_bits
 
 
 def main(argv: list[str] | None = None) -> None:

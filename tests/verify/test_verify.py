@@ -23,9 +23,11 @@ from stages.experiments import calibration
 from stages.report import __main__ as report
 from stages.report import render
 from stages.report.sections import calibration as scorer
+from stages.statistics.arms import analysis as arms
 from stages.verify import __main__ as verify
 from tests.experiments import wmt22_files
 from tests.rows.result_files import SETTINGS, items, params, run, segments
+from tests.statistics.arms.invented import BASE_QUICK, result
 
 ROOT = Path(__file__).parents[2]
 BOTH = ("swh_Latn-eng_Latn", "eng_Latn-swh_Latn")
@@ -85,6 +87,48 @@ def test_no_run_at_all_is_not_a_success(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="reports/ holds no run"):
         verify.main([])
+
+
+@pytest.fixture(scope="module")
+def with_arms(finished, tmp_path_factory) -> Path:
+    """A copy of the run with one arm, which is its tuned system again, in the report too."""
+    root = tmp_path_factory.mktemp("arms")
+    run = Path(shutil.copytree(finished, root / "reports/desk/invented"))
+    shutil.copytree(run / "rows/xplus", run / "arms/reference/1")
+    result(run / "arms/reference/1", "reference", 1, 12.0)
+    about = {"question": "Is it?", "expects": "Yes.", "flip": []}
+    (run / "arms/arms.json").write_text(json.dumps([
+        {**about, "arm": "reference", "seed": 1, "state": "done"},
+        {**about, "arm": "flipped", "seed": None, "flip": [0.1], "state": "from rows"}]))
+    (run / "arms/base.json").write_text(json.dumps(BASE_QUICK))
+    jsonl.write_json(run / "arms/statistics.json", arms.model(run))
+    manifest.write(run / "arms")
+    params(root, QUICK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        report.main([str(root)])
+    return run
+
+
+def test_a_run_with_arms_follows_from_its_rows(with_arms):
+    assert verify.differences(with_arms) == ([], [])
+    assert (with_arms / "tables/arms_base.md").is_file()
+    assert "arms/" not in (with_arms / manifest.NAME).read_text()  # it has one of its own
+
+
+@pytest.mark.parametrize(("file", "old", "new", "says"), [
+    ("arms/statistics.json", '"worse"', '"tied"', "table arms_dose, row flipped 10 % worse"),
+    ("arms/reference/1/result.json", "0.04", "0.05", "table arms_base, row reference items, drift"),
+    ("arms/arms.json", '"done"', '"stale"', "table arms_base, row reference"),
+    ("tables/arms_dose.md", "flipped", "turned", "tables/arms_dose.md:")])
+def test_an_edit_of_arms_is_found(with_arms, tmp_path, file, old, new, says):
+    run = Path(shutil.copytree(with_arms, tmp_path / "run"))
+    text = (run / file).read_text()
+    assert old in text
+    (run / file).write_text(text.replace(old, new, 1))
+    for folder in (run, run / "arms"):
+        manifest.write(folder)  # even where the hashes are those of the edited files
+    assert any(says in line for line in found(run)), found(run)
 
 
 def read(path: Path) -> str:
