@@ -21,18 +21,34 @@ def clean(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", unmarked(text)).split())
 
 
+class _Kinds(dict[int, str]):
+    """What a character counts as, for str.translate: asked of Unicode once for each."""
+
+    def __missing__(self, code: int) -> str:
+        category, space = unicodedata.category(chr(code)), chr(code).isspace()
+        self[code] = (SPACED_CONTROL if space else CONTROL) if (
+            category in ("Cc", "Cf", "Cs", "Co", "Cn") and chr(code) not in "\u200c\u200d") else (
+            SPACE if space else LETTER if category[0] in "LM" else OTHER)
+        return self[code]
+
+
+SPACE, LETTER, CONTROL, SPACED_CONTROL, OTHER = " LCc-"
+KINDS = _Kinds()
+
+
 def letters(text: str) -> float:
     """Share of letters and combining marks among the characters that are not spaces."""
-    solid = [c for c in text if not c.isspace()]
-    return sum(unicodedata.category(c)[0] in "LM" for c in solid) / max(1, len(solid))
+    kinds = text.translate(KINDS)
+    solid = len(kinds) - kinds.count(SPACE) - kinds.count(SPACED_CONTROL)
+    return kinds.count(LETTER) / max(1, solid)
 
 
 def verdict(src: str, tgt: str, rules: dict[str, Any]) -> str:
     """Return "kept", or the first rule that the cleaned pair breaks."""
     if not src or not tgt:
         return "empty"
-    if any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn") and c not in "\u200c\u200d"
-           for c in src + tgt):
+    kinds = (src + tgt).translate(KINDS)
+    if CONTROL in kinds or SPACED_CONTROL in kinds:
         return "control_character"
     if PLACEHOLDER.search(src) or PLACEHOLDER.search(tgt):
         return "placeholder"

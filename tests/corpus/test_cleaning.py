@@ -1,8 +1,11 @@
 """Cleaning and rules on literal texts."""
 
+import sys
+import unicodedata
+
 import pytest
 
-from stages.corpus.cleaning import clean, verdict
+from stages.corpus.cleaning import clean, letters, verdict
 
 RULES = {"min_words": 2, "max_words": 6, "max_ratio": 3.0, "min_letters": 0.6}
 
@@ -37,3 +40,14 @@ def test_clean(raw, expected):
 ])
 def test_verdict(src, tgt, reason):
     assert verdict(src, tgt, RULES) == reason
+
+
+def test_a_character_counts_as_what_unicode_says_it_is():
+    # All of the basic plane, every seventh of the others.
+    for char in map(chr, [*range(1 << 16), *range(1 << 16, sys.maxunicode + 1, 7)]):
+        category = unicodedata.category(char)
+        control = category in ("Cc", "Cf", "Cs", "Co", "Cn") and char not in "\u200c\u200d"
+        assert (verdict(f"one {char} two", "moja mbili", RULES) == "control_character") == control
+        solid = [one for one in f"a{char}" if not one.isspace()]
+        assert letters(f"a{char}") == sum(
+            unicodedata.category(one)[0] in "LM" for one in solid) / len(solid), hex(ord(char))
