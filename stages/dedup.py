@@ -50,13 +50,14 @@ def look(rows: Iterable[Row], tests: dict[str, Overlap], rules: Row,
     overlap: list[str | None] = []
     members, signed = defaultdict[str, list[int]](list), defaultdict[str, list[Any]](list)
     for batch in shards.batches(rows):
+        batch = [{**row, "src": normal(row["src"]), "tgt": normal(row["tgt"])} for row in batch]
         groups: dict[str, list[int]] = defaultdict(list)
         for place, row in enumerate(batch):
             groups[row["tgt_lang"]].append(place)
         for language, places in groups.items():
             members[language] += [len(overlap) + place for place in places]
             signed[language].append(near_duplicates.signed(
-                [f"{normal(batch[i]['src'])}\t{normal(batch[i]['tgt'])}" for i in places],
+                [f"{batch[i]['src']}\t{batch[i]['tgt']}" for i in places],
                 rules["method"], rules))
         overlap += overlapping(batch, tests)
     first = np.arange(len(overlap))
@@ -67,7 +68,7 @@ def look(rows: Iterable[Row], tests: dict[str, Overlap], rules: Row,
 
 
 def overlapping(batch: list[Row], tests: dict[str, Overlap]) -> list[str | None]:
-    """How each row repeats a test text; English counts first."""
+    """How each row of normal forms repeats a test text; English counts first."""
     found: list[str | None] = [None] * len(batch)
     for side in ("tgt", "src"):
         for language in {row[f"{side}_lang"] for row in batch} & set(tests):

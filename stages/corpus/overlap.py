@@ -38,35 +38,35 @@ class Overlap:
             [[self.place.setdefault(gram, len(self.place)) for gram in grams(text, n)]
              for text in self.texts], None)
 
-    def reasons(self, sentences: Sequence[str]) -> list[str | None]:
-        """ "test_overlap_exact", "test_overlap_near" or None of each.
+    def reasons(self, texts: Sequence[str]) -> list[str | None]:
+        """ "test_overlap_exact", "test_overlap_near" or None of each normal form.
 
         Near means a Jaccard similarity of n-gram sets of at least the threshold.
         """
         return ["test_overlap_exact" if text in self.exact else
                 "test_overlap_near" if others else None
-                for text, others in self._near(sentences)]
+                for text, others in self._near(texts)]
 
-    def repeated(self, sentences: Sequence[str]) -> set[str]:
-        """Normal forms of the test sentences that any of these repeats."""
-        return {self.texts[number] for _, others in self._near(sentences) for number in others}
+    def repeated(self, texts: Sequence[str]) -> set[str]:
+        """Normal forms of the test sentences that any of these normal forms repeats."""
+        return {self.texts[number] for _, others in self._near(texts) for number in others}
 
-    def _near(self, sentences: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
+    def _near(self, texts: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
         """(normal form, test sentences that reach the threshold) of each."""
-        for start in range(0, len(sentences), CHUNK):
-            texts = [normal(sentence) for sentence in sentences[start:start + CHUNK]]
-            sets = [grams(text, self.n) for text in texts]
+        for start in range(0, len(texts), CHUNK):
+            part = texts[start:start + CHUNK]
+            sets = [grams(text, self.n) for text in part]
             size = np.array([*map(len, sets)], np.int64)
             _, table = _table([[self.place[gram] for gram in mine if gram in self.place]
                                for mine in sets], len(self.place))
             shared = (table @ self.table.T).tocoo()
             union = size[shared.row] + self.size[shared.col] - shared.data
             near = shared.data / union >= self.threshold
-            others: list[list[int]] = [[] for _ in texts]
+            others: list[list[int]] = [[] for _ in part]
             for mine, other in zip(shared.row[near].tolist(), shared.col[near].tolist(),
                                    strict=True):
                 others[mine].append(other)
-            yield from zip(texts, others, strict=True)
+            yield from zip(part, others, strict=True)
 
 
 def _table(sets: Sequence[Sequence[int]], width: int | None) -> tuple[np.ndarray, csr_matrix]:
@@ -97,7 +97,7 @@ def repeated(rows: Sequence[Row], pairs: Iterable[Row], n: int, threshold: float
     while batch := list(islice(stream, BATCH)):
         for language, overlap in known.items():
             found[language] |= overlap.repeated(
-                [pair[side] for pair in batch for side in ("src", "tgt")
+                [normal(pair[side]) for pair in batch for side in ("src", "tgt")
                  if pair[f"{side}_lang"] == language])
     return [[row[f"{side}_lang"] for side in ("src", "tgt")
              if normal(row[side]) in found[row[f"{side}_lang"]]] for row in rows]

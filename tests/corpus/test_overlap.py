@@ -20,8 +20,9 @@ TESTS = [f"choose {a} {b} for this {c}" for a in ("a", "one", "the") for b in ("
 
 def test_overlap_is_exact_or_near_or_none():
     overlap = Overlap(["Please restart your device now"], 4, 0.5)
-    assert overlap.reasons(["please RESTART your device, now!", "Please restart your device later",
-                            "The weather is fine", ""]) == [
+    assert overlap.reasons([normal(text) for text in (
+        "please RESTART your device, now!", "Please restart your device later",
+        "The weather is fine", "")]) == [
         "test_overlap_exact", "test_overlap_near", None, None]
     assert overlap.reasons([]) == []
     assert Overlap([], 4, 0.5).reasons(["Anything"]) == [None]
