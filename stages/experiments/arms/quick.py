@@ -34,6 +34,7 @@ from ...decoding import greedy, translation
 from ...decoding.drift import drift
 from ...decoding.items import answer, item_rows
 from ...model import provenance
+from ...model.layers import layer_path
 from ...model.system import load
 from ...rows import extraction
 from ...rows.segments import LEXICAL
@@ -112,19 +113,30 @@ def documents(tokenizer: PreTrainedTokenizerBase, share: float) -> list[list[int
 
 
 def influence(network: PreTrainedModel, documents: list[list[int]]) -> list[float]:
-    """1 - the cosine of a layer's input and output, mean over all tokens, layer by layer."""
+    """1 - the cosine of what enters a layer and what leaves it, mean over all tokens, layer by
+    layer from the embedding."""
     import torch
 
-    total, tokens = torch.zeros(0), 0
+    layers = network.get_submodule(layer_path(network))
+    moved, tokens = [0.0] * len(layers), sum(map(len, documents))
+
+    def measure(place: int) -> Any:
+        def hook(_: Any, given: Any, named: Any, left: Any) -> None:
+            before = given[0] if given else named["hidden_states"]
+            after = left[0] if isinstance(left, tuple) else left
+            moved[place] += float((1 - torch.cosine_similarity(
+                before.float(), after.float(), dim=-1)).sum())
+        return hook
+
+    hooks = [layer.register_forward_hook(measure(place), with_kwargs=True)
+             for place, layer in enumerate(layers)]
     with torch.inference_mode():
         for document in documents:
-            states = torch.stack(network.get_decoder()(
-                input_ids=torch.tensor([document], device=network.device),
-                output_hidden_states=True, use_cache=False).hidden_states).float()
-            moved = (1 - torch.cosine_similarity(states[:-1], states[1:], dim=-1)).sum((1, 2)).cpu()
-            total = moved if not tokens else total + moved
-            tokens += len(document)
-    return [round(float(one) / tokens, 6) for one in total]
+            network.get_decoder()(input_ids=torch.tensor([document], device=network.device),
+                                  use_cache=False)
+    for one in hooks:
+        one.remove()
+    return [round(total / tokens, 6) for total in moved]
 
 
 def quick(name: str) -> Row:
