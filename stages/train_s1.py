@@ -14,6 +14,7 @@ from pathlib import Path
 
 from .common import params
 from .common.command import run_stage
+from .launch import start
 from .model.layers import chosen
 from .training import sft
 
@@ -25,13 +26,16 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("dev", type=Path, help="held-out pairs, JSON Lines")
     parser.add_argument("out", type=Path, help="folder for the trained tensors")
     args = parser.parse_args(argv)
+    machine = params.get("machine")
+    if start.elsewhere("stages.train_s1", argv, machine):
+        return
     depth = params.scaled("model.depth")
     settings = (params.get("train") | params.get("train_s1")
                 | params.scaled("train") | params.scaled("train_s1"))
     sft.train(args.model, args.pairs, args.dev, args.out,
               layers=chosen(settings["layers"], depth, params.get("layers.bottom")), depth=depth,
               settings=settings, system=params.scaled("model.system"),
-              machine=params.get("machine"))
+              machine=machine)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from .common import params
 from .common.command import run_stage
+from .launch import start
 from .model.layers import chosen
 from .training import sft
 
@@ -25,13 +26,16 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("dev", type=Path, help="held-out pairs, JSON Lines")
     parser.add_argument("out", type=Path, help="folder for the trained tensors")
     args = parser.parse_args(argv)
+    machine = params.get("machine")
+    if start.elsewhere("stages.train_s2", argv, machine):
+        return
     depth = params.scaled("model.depth")
     settings = (params.get("train") | params.get("train_s2")
                 | params.scaled("train") | params.scaled("train_s2"))
     sft.train(args.parent, args.pairs, args.dev, args.out,
               layers=chosen(settings["layers"], depth, **params.get("layers")), depth=depth,
               settings=settings, system=params.scaled("model.system"),
-              machine=params.get("machine"))
+              machine=machine)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from typing import Any
 
 from stages.common import jsonl
 
-MACHINE = {"device": "cpu", "threads": 1, "save_steps": 0, "save_minutes": 0,
-           "engine": "local"}
+MACHINE = {"device": "cpu", "threads": 1, "launch": "single", "processes": 1, "save_steps": 0,
+           "save_minutes": 0, "engine": "local"}
 RECIPE = {"method": "layers", "seed": 1, "shuffle_targets": False, "replay": 0.0, "kl": 0.0,
           "lora": {"rank": 2, "alpha": 4, "targets": ["q_proj", "down_proj"]}}
 STAGE = {"pairs": [0, 1], "epochs": 1}

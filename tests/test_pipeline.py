@@ -23,10 +23,10 @@ SETTINGS = ROOT / "stages/common/params.py"
 EXEMPT = {"machine"}  # how a machine runs things changes no result, so it reruns nothing
 ROOMS = sorted(path.name for path in (ROOT / "stages").iterdir()
                if (path / "__init__.py").is_file())
-MODELS = {"model", "training", "decoding", "comet", "convert"}
+MODELS = {"model", "training", "launch", "decoding", "comet", "convert"}
 # What a room may import beside itself and `common`.
-MAY_USE = {"training": {"model"}, "decoding": {"model"}, "statistics": {"rows"},
-           "verify": {"rows", "statistics", "report"}}
+MAY_USE = {"training": {"model", "launch"}, "launch": {"model"}, "decoding": {"model"},
+           "statistics": {"rows"}, "verify": {"rows", "statistics", "report"}}
 TOP = {"experiments"}  # commands beside the pipeline: they may use every room
 
 

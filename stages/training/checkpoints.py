@@ -25,13 +25,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..common import jsonl, manifest
-from . import processes
+from ..launch import processes
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-INTERRUPTED = 75  # sysexits.h: EX_TEMPFAIL; a checkpoint is there, the same command goes on
 KEPT = 2
 LAYERS, MOMENTS, SCHEDULE, ORDER = (
     "layers.safetensors", "moments.safetensors", "schedule.json", "order.safetensors")

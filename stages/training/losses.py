@@ -50,10 +50,16 @@ def collate(examples: list[Example], pad: int) -> dict[str, Tensor]:
 def answer_logits(model: torch.nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """Logits (positions, vocabulary) in float32 and the tokens they predict, -100 for no answer.
 
-    The head is computed only from the earliest answer position of the batch on: the same loss as
-    over all positions, without a (batch, length, vocabulary) tensor for prompts.
+    The head is computed only from the earliest answer position of the batch on, in a pack
+    (``packing.collate``) only where an answer is predicted: the same loss as over all positions,
+    without a (batch, length, vocabulary) tensor for prompts.
     """
     labels = batch["labels"]
+    if "position_ids" in batch:
+        at = (labels[0, 1:] != -100).nonzero()[:, 0]
+        logits = model(**{key: value for key, value in batch.items() if key != "labels"},
+                       use_cache=False, logits_to_keep=at).logits
+        return logits[0].float(), labels[0, at + 1]
     first = max(1, int((labels != -100).int().argmax(dim=1).min()))
     keep = labels.shape[1] - first + 1  # one position earlier predicts the first answer token
     logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"],

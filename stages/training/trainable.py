@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import BAD_CONFIG, UserError
+from ..launch import processes
 from ..model.layer_names import depth_of, layer_path, names_in
 from ..model.weights import LORA_B
 
@@ -50,6 +51,14 @@ def choose(model: PreTrainedModel, layers: list[int], method: str, lora: dict[st
     return names
 
 
+def keep_masters(model: PreTrainedModel, exact: dict[str, Tensor]) -> None:
+    """Hold what trains in float32, with its values in ``exact`` where it is there: rounded for
+    computing it is no start for small steps. Everything else stays in the type it has."""
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            parameter.data = exact.get(name, parameter.data).to(parameter.device).float()
+
+
 def add_factors(model: PreTrainedModel, layers: list[int], path: str, rank: int, alpha: int,
                 targets: list[str]) -> list[str]:
     """Add LoRA factors to the linear maps called ``targets`` of some layers; return their names."""
@@ -66,11 +75,13 @@ def add_factors(model: PreTrainedModel, layers: list[int], path: str, rank: int,
 
 
 def trained(model: PreTrainedModel, names: list[str], lora: dict[str, Any]) -> dict[str, Tensor]:
-    """The trained tensors as ``model.weights`` lays them on the parent; B takes the scale in."""
+    """The trained tensors as ``model.weights`` lays them on the parent; B takes the scale in.
+
+    All processes must call it, and all get them."""
     parameters = dict(model.named_parameters())
     tensors = {}
     for name in names:
-        tensor, name = parameters[name].detach().cpu(), name.replace(f".{ADAPTER}.", ".")
+        tensor, name = processes.gathered(parameters[name]), name.replace(f".{ADAPTER}.", ".")
         if name.endswith(LORA_B):
             tensor = tensor * (lora["alpha"] / lora["rank"])
         tensors[name] = tensor.contiguous()

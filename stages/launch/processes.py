@@ -8,8 +8,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from ..model.layers import layer_path
+
 if TYPE_CHECKING:
     from torch import Tensor
+    from transformers import PreTrainedModel
 
 
 def count() -> int:
@@ -20,6 +23,11 @@ def count() -> int:
 def rank() -> int:
     """Number of this process among them."""
     return int(os.environ.get("RANK", "0"))
+
+
+def local_rank() -> int:
+    """Number of this process on its machine, which is that of its GPU."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def first() -> bool:
@@ -64,3 +72,27 @@ def laid_out(tensor: Tensor, like: Tensor) -> Tensor:
     if isinstance(like, DTensor):
         return distribute_tensor(tensor, like.device_mesh, like.placements)
     return tensor
+
+
+def spread(model: PreTrainedModel, precision: str = "float32") -> None:
+    """Spread the parameters of a model over all processes, layer by layer (FSDP2), in place.
+
+    Each layer is gathered when it computes, then in ``precision``, the name of a torch type, while
+    its parts stay as they are: with float32 parts and bfloat16 these are master weights. Gradients
+    exist for what trains, and are averaged over the processes in float32. One process alone does
+    the same on itself.
+    """
+    import torch
+    import torch.distributed as dist
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if model.device.type == "cuda" else "gloo",
+                                store=dist.HashStore(), rank=0, world_size=1)
+    how = MixedPrecisionPolicy(
+        param_dtype=None if precision == "float32" else getattr(torch, precision),
+        reduce_dtype=torch.float32)
+    for layer in model.get_submodule(layer_path(model)).children():
+        fully_shard(layer, mp_policy=how)
+    fully_shard(model, mp_policy=how)
+    model._is_accelerate_prepared = True  # type: ignore[assignment] # or it would be replicated
