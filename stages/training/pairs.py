@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..common import jsonl
-from ..common.errors import UserError
+from ..common.errors import BAD_CONFIG, UserError
 from ..common.hashes import text16
+from ..model import prompts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 Row = dict[str, Any]
 
@@ -47,6 +51,39 @@ def chosen(file: Path, part: list[float], shuffle: bool, seed: int) -> list[Row]
         raise UserError(f"{file} is empty, or its share {part} is: every pair was filtered out. "
                         "Look at the stats.json of format, dedup, langid and qe")
     return shuffled(rows, seed) if shuffle else rows
+
+
+def examples(tokenizer: PreTrainedTokenizerBase, rows: list[Row], system: str | None,
+             think_block: str = "prompt") -> list[dict[str, list[int]]]:
+    """Token ids and labels of training pairs (``prompts.example``).
+
+    Where a template opens an answer without thoughts with an empty think block, the paper does not
+    say where it stood in training, and trainers differ:
+
+    prompt  in the prompt, without loss, as evaluation sends it
+    answer  in the answer, with loss: the model learns to skip its thoughts (the same ids)
+    none    left out: the answer follows the header that opens a thought elsewhere
+    """
+    if think_block not in ("prompt", "answer", "none"):
+        raise UserError(f"params.yaml: train.think_block: {think_block!r} is not prompt, answer or "
+                        "none", BAD_CONFIG)
+    made = [prompts.example(tokenizer, row, system) for row in rows]
+    if think_block == "prompt":
+        return made
+    chat = [{"role": "user", "content": ""}]
+    header: Any = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=True,
+                                                return_dict=False)
+    block = prompts.prompt_ids(tokenizer, chat)[len(header):]
+    for example in made:
+        ids, labels = example["input_ids"], example["labels"]
+        end = labels.count(-100)  # of the prompt
+        start = end - len(block)
+        assert ids[start:end] == block
+        if think_block == "answer":
+            labels[start:end] = block
+        else:
+            del ids[start:end], labels[start:end]
+    return made
 
 
 def held_out(file: Path, limit: int) -> list[Row]:
