@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ..model.layers import layer_path
+from ..model.layer_names import layer_path
 
 if TYPE_CHECKING:
     from torch import Tensor

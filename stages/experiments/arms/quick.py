@@ -34,7 +34,7 @@ from ...decoding import greedy, translation
 from ...decoding.drift import drift
 from ...decoding.items import answer, item_rows
 from ...model import provenance
-from ...model.layers import layer_path
+from ...model.layer_names import layer_path
 from ...model.system import load
 from ...rows import extraction
 from ...rows.segments import LEXICAL
