@@ -117,7 +117,7 @@ def influence(network: PreTrainedModel, documents: list[list[int]]) -> list[floa
     layer from the embedding."""
     import torch
 
-    layers = network.get_submodule(layer_path(network))
+    layers = list(network.get_submodule(layer_path(network)).children())
     moved, tokens = [0.0] * len(layers), sum(map(len, documents))
 
     def measure(place: int) -> Any:
