@@ -16,6 +16,7 @@ its vocabulary to a sentencepiece model, BIG-bench files to one JSONL per task.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import shutil
@@ -76,6 +77,18 @@ def build(named: Files, out: Path, asset: dict[str, Any]) -> None:
             from .convert.items.bigbench import prepare
 
             prepare(files, out, asset["shuffle_seed"])
+        case "tiny_items":
+            from .convert.items.bigbench import prepare as prepare_choices
+            from .convert.items.standard import prepare as prepare_sums
+
+            stats = {}
+            for do, part, more in ((prepare_choices, [
+                    file for file in files if file.suffix == ".json"], asset["shuffle_seed"]),
+                    (prepare_sums, {name: file for name, file in named.items()
+                                    if file.suffix == ".jsonl"}, asset["sets"])):
+                do(part, out, more)
+                stats |= json.loads((out / "stats.json").read_text(encoding="utf-8"))
+            jsonl.write_json(out / "stats.json", stats)
         case "standard":
             from .convert.items.standard import prepare as prepare_standard
 

@@ -52,7 +52,8 @@ def evaluate(network: Any, tokenizer: Any, tasks: dict[str, Row], screen: float,
         files = {part: ITEMS / f"{part}.jsonl" for part in mine}
         answered = answer(
             network, tokenizer,
-            {part: stock.task(asked, files[part], part, tasks[task].get("shots"))
+            {part: stock.task(asked, files[part], part, tasks[task].get("shots"),
+                              tasks[task].get("tokens"))
              for part, (task, asked) in mine.items()},
             {part: items.tested(files[part], screen, tasks[task].get("items", limit))
              for part, (task, _) in mine.items()}, batch, seed,

@@ -137,6 +137,15 @@ def test_two_neural_metrics_stand_beside_the_others(clone):
         assert {row["direction"] for row in rows} >= {"eng_Latn-swh_Latn", "swh_Latn-eng_Latn"}
 
 
+def test_generated_and_multilingual_tasks_stand_beside_the_choices(clone):
+    report = json.loads((clone.folder / "reports/tiny/tiny/significance.json").read_text())
+    [table] = [table for table in report["tables"] if table["id"] == "t1_reasoning.xplus-base"]
+    rows = {row["task"].split("@")[0]: row for row in table["rows"]}
+    assert set(rows) == {"tiny_items", "tiny_steps", "tiny_sums"}
+    sums, steps = rows["tiny_sums"], rows["tiny_steps"]
+    assert sums["n"] == 2 * sums["clusters"] == 2 * steps["n"]
+
+
 def test_how_metrics_judge_reruns_no_translation(clone):
     params = clone.folder / "params.yaml"
     before = params.read_text()

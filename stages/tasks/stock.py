@@ -107,11 +107,12 @@ def definition(stock: str) -> dict[str, Any]:
 
 
 def task(stock: str, file: Path, name: str | None = None, shots: int | None = None,
-         ) -> dict[str, Any]:
+         tokens: int | None = None) -> dict[str, Any]:
     """Definition for ``simple_evaluate(tasks=[...])``: a stock or own task on the rows of ``file``.
 
     ``name`` replaces the task's own. The file is its only split, so its solved examples, if any,
     are those that its YAML holds; a task that takes them from another split needs ``shots: 0``.
+    ``tokens`` bounds what is generated, if lm-eval's own bound is not to.
     """
     found = definition(stock)
     for key in ("tag", "training_split", "validation_split", "fewshot_split"):
@@ -119,4 +120,6 @@ def task(stock: str, file: Path, name: str | None = None, shots: int | None = No
     return found | {"task": name or stock, "dataset_path": "json", "dataset_name": None,
                     "dataset_kwargs": {"data_files": {"test": str(file)}}, "test_split": "test",
                     "should_decontaminate": False} | (
-                        {} if shots is None else {"num_fewshot": shots})
+                        {} if shots is None else {"num_fewshot": shots}) | (
+                        {} if tokens is None else {"generation_kwargs": {
+                            **found["generation_kwargs"], "max_gen_toks": tokens}})
