@@ -12,7 +12,7 @@ export MALLOC_MMAP_THRESHOLD_ := 1073741824
 export MALLOC_TRIM_THRESHOLD_ := 4294967296
 export MALLOC_TOP_PAD_ := 268435456
 
-.PHONY: help setup repro report data standard export verify arms arms-plan arms-check test test-long lint replicate bench plan doctor compare lock clean
+.PHONY: help setup repro report data standard export verify arms arms-plan arms-check test test-long lint replicate bench bench-gpu plan doctor compare lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -80,6 +80,10 @@ compare: setup ## a system of others against the base (SYSTEM=tower_plus; ACCEPT
 
 bench: setup ## speed against named peers, in one run
 	for script in tests/bench/bench_*.py; do python $$script; done
+
+bench-gpu: setup ## training steps at Qwen3-8B's width, 12 layers, on one GPU of 80 GB
+	python tests/bench/bench_training.py --device cuda --width 4096 --depth 12 --vocabulary 151936 \
+	  --examples 512 --length 200 --pack 8192
 
 lock: ## resolve pyproject.toml again into requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra dev --python-version 3.11 --no-annotate --no-header --quiet \
