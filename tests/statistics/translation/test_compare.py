@@ -162,7 +162,7 @@ def test_metrics_agree_by_documents():
 
 def test_agreement_compares_words_and_signs():
     def agree(*rows):
-        by_metric = {str(n): [{"delta": delta, "verdict": verdict}]
+        by_metric = {str(n): [{"direction": "x", "delta": delta, "verdict": verdict}]
                      for n, (delta, verdict) in enumerate(rows)}
         compare.agreement(by_metric)
         return by_metric["0"][0]["agree"]
