@@ -107,7 +107,7 @@ def test_another_runs_evidence_is_left_alone(clone):
     ("stages/report/exhibits.py", set()),
     ("stages/statistics/closed_forms.py", {"significance"}),
     ("stages/decoding/likelihood.py", {f"eval_reason@{name}" for name in REASONING}),
-    ("stages/comet/judges.py", {"eval_mt@score"}),
+    ("stages/comet/scoring.py", {"eval_mt@score"}),
     ("stages/verify/compare.py", set()),
     ("stages/training/sft.py", {"train_s1", "train_s2"})])
 def test_a_comment_reruns_only_what_uses_the_file(clone, file, stages):
