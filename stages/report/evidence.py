@@ -222,8 +222,10 @@ def known_first(names: Iterable[str]) -> list[str]:
 
 
 def metas(folder: Path) -> dict[str, Any]:
-    """meta.json of every evaluated system, known systems first."""
+    """meta.json of every evaluated system, known systems first; that of neural metrics, which
+    score what systems said, is none of them."""
     found = {path.parent.name: load(path) for path in sorted(folder.glob("*/meta.json"))}
+    found = {name: meta for name, meta in found.items() if "signature" in meta}
     return {name: found[name] for name in known_first(found)}
 
 
