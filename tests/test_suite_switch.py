@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[1]
 TRAINED = {"download@model", "download@encoder", "download@spm", "download@lid", "download@train",
            "download@test", "format@corpus", "dedup", "langid", "qe@score", "qe@select", "train_s1",
            "train_s2"}
-JUDGING = {"download@items", "download@suite_test", "download@calibration", "format@suite",
-           "significance"}
+JUDGING = {"download@judges", "download@items", "download@suite_test", "download@calibration",
+           "format@suite", "significance"}
 
 
 def value(tree: Any, key: str) -> Any:
