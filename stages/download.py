@@ -81,14 +81,13 @@ def build(named: Files, out: Path, asset: dict[str, Any]) -> None:
             from .convert.items.bigbench import prepare as prepare_choices
             from .convert.items.standard import prepare as prepare_sums
 
-            stats = {}
-            for do, part, more in ((prepare_choices, [
-                    file for file in files if file.suffix == ".json"], asset["shuffle_seed"]),
-                    (prepare_sums, {name: file for name, file in named.items()
-                                    if file.suffix == ".jsonl"}, asset["sets"])):
-                do(part, out, more)
-                stats |= json.loads((out / "stats.json").read_text(encoding="utf-8"))
-            jsonl.write_json(out / "stats.json", stats)
+            stats = out / "stats.json"
+            prepare_choices([file for file in files if file.suffix == ".json"], out,
+                            asset["shuffle_seed"])
+            counted = json.loads(stats.read_text(encoding="utf-8"))
+            prepare_sums({name: file for name, file in named.items()
+                          if file.suffix == ".jsonl"}, out, asset["sets"])
+            jsonl.write_json(stats, counted | json.loads(stats.read_text(encoding="utf-8")))
         case "standard":
             from .convert.items.standard import prepare as prepare_standard
 
