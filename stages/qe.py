@@ -18,20 +18,24 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .comet import checkpoints, corruptions, estimator, rating
-from .common import jsonl, params, shards
+from .comet import corruptions, estimator, rating
+from .common import jsonl, params
 from .common.command import run_stage
 from .common.errors import UserError
 from .common.funnel import Funnel
 from .corpus import token_budget
 from .corpus.selection import by_language, directed, order
-from .corpus.token_budget import PAPER_TOKENS
 
 Row = dict[str, Any]
 
 
-def score(pairs: Path, encoder: Path, test: Path, out: Path, settings: Row, seed: int,
-          threads: int) -> None:
+def held_out(test: Path) -> dict[str, list[Row]]:
+    """Dev rows of each language, which measure the scores."""
+    return by_language([row for row in jsonl.read(test) if row["split"] == "dev"], "dev")
+
+
+def score(pairs: Path, encoder: Path, dev: dict[str, list[Row]], out: Path, settings: Row,
+          seed: int, threads: int) -> None:
     """Train the estimator, measure it on held-out text, score up to ``candidates`` a language.
 
     The rows it is trained on are not scored, since it would score them too well.
@@ -61,7 +65,6 @@ def score(pairs: Path, encoder: Path, test: Path, out: Path, settings: Row, seed
                         "estimator on and one to score. Look at the stats of langid")
     checkpoint = estimator.train(encoder, corruptions.corruptions(known, corruptions.WORTH, seed),
                                 settings, seed, out / "checkpoint")
-    dev = by_language([row for row in jsonl.read(test) if row["split"] == "dev"], "dev")
     known_worth = corruptions.corruptions(
         [row for group in dev.values() for row in group[:settings["dev_rows"]]],
         corruptions.WORTH, seed)
@@ -75,39 +78,6 @@ def score(pairs: Path, encoder: Path, test: Path, out: Path, settings: Row, seed
     jsonl.write_json(out / "auc.json", {**auc, "note": f"{estimator.NAME}: synthetic corruptions, "
                                         "no human judgements; not CometKiwi"})
     funnel.write(out)
-
-
-def rate(pairs: Path, folder: Path, test: Path, out: Path, settings: Row, seed: int,
-         device: str) -> None:
-    """Score every pair by the published ``settings["metric"]``, which has a folder of its name in
-    ``folder``, in one process, which fills its device; and measure it on held-out text.
-    """
-    settings, funnel, metric = {**settings, "device": device}, Funnel(), settings["metric"]
-    folder = folder / metric
-    for state in shards.mapped(rating.one_shard, (pairs, "pairs"), (out, "pairs"), settings,
-                               {"folder": folder}, {"engine": "local", "threads": 1}):
-        funnel.add(state)
-    dev = by_language([row for row in jsonl.read(test)
-                       if row["split"] == "dev" and rating.known(metric, row)], "dev")
-    known_worth = corruptions.corruptions(
-        [row for group in dev.values() for row in group[:settings["dev_rows"]]],
-        corruptions.WORTH, seed)
-    auc = estimator.auc_table(known_worth, rating.scores(
-        checkpoints.load(metric, folder).to(device),
-        [{"src": row["src"], "mt": row["mt"]} for row in known_worth], settings))
-    jsonl.write_json(out / "auc.json", {**auc, "note": f"{metric}: synthetic corruptions, no human "
-                                        "judgements; a judge of its family must not stand alone"})
-    funnel.write(out, {"metric": metric})
-
-
-def select_tokens(scored: Path, model: Path, out: Path, settings: Row) -> None:
-    """Choose pairs by their scores up to a number of the model's own tokens."""
-    funnel = Funnel()
-    tokens = token_budget.choose(shards.files(scored, "pairs"), settings,
-                                 token_budget.counter(model / "tokenizer.json"), funnel,
-                                 out / "pairs.jsonl")
-    funnel.write(out, {"tokens_in_all": tokens.pop("tokens"), "tokens_of_the_paper": PAPER_TOKENS,
-                       "tokens": tokens["by_direction"]})
 
 
 def select(scored: Path, out: Path, settings: Row) -> None:
@@ -150,13 +120,13 @@ def main(argv: list[str] | None = None) -> None:
     seed, machine = params.get("seed"), params.get("machine")
     if args.step == "score":
         settings = params.scaled("qe.score")
-        inputs = args.pairs, args.encoder, args.test, args.out, settings, seed
+        inputs = args.pairs, args.encoder, held_out(args.test), args.out, settings, seed
         if "metric" in settings:
-            rate(*inputs, machine["device"])
+            rating.rate(*inputs, machine["device"])
         else:
             score(*inputs, machine["threads"])
     elif "tokens" in params.scaled("qe.select"):
-        select_tokens(args.pairs, args.model, args.out, params.scaled("qe.select"))
+        token_budget.select(args.pairs, args.model, args.out, params.scaled("qe.select"))
     else:
         select(args.pairs, args.out, params.scaled("qe.select"))
 

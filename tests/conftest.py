@@ -15,11 +15,11 @@ FIXTURES = Path(__file__).parent / "fixtures"
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory) -> Path:
     """A Qwen3 of six narrow layers with random weights and a tokenizer of the fixture's text."""
-    from stages import download
+    from stages.convert import assets
     from stages.convert.model import tiny
 
     folder = tmp_path_factory.mktemp("tiny") / "model"
-    texts = [text for _, text in download.labelled([FIXTURES / "tiny_train.jsonl"])]
+    texts = [text for _, text in assets.labelled([FIXTURES / "tiny_train.jsonl"])]
     tiny.qwen3(texts, folder, depth=6)
     return folder
 

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from stages import download, eval_mt
+from stages import eval_mt
 from stages.common import jsonl
 from stages.common.errors import UserError
+from stages.convert import assets
 from stages.convert.lid import tiny
 
 from . import stage_fixture
@@ -20,7 +21,7 @@ def workspace(tmp_path_factory, fixtures, tiny_model):
     folder = tmp_path_factory.mktemp("eval_mt")
     (folder / "model").symlink_to(tiny_model)
     (folder / "lid").mkdir()
-    tiny.lid(download.labelled([fixtures / "tiny_train.jsonl", fixtures / "tiny_test.jsonl"]),
+    tiny.lid(assets.labelled([fixtures / "tiny_train.jsonl", fixtures / "tiny_test.jsonl"]),
              folder / "lid")
     (folder / "spm").mkdir()
     (folder / "spm/one.model").write_text("a tokenizer")

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from stages import download, langid
+from stages import langid
 from stages.common import jsonl
 from stages.common.errors import UserError
+from stages.convert import assets
 from stages.convert.lid import tiny
 from stages.corpus import language_id
 
@@ -43,7 +44,7 @@ def test_each_language_has_its_rule_and_the_source_is_named_first():
 @pytest.fixture(scope="module")
 def model(tmp_path_factory, fixtures):
     folder = tmp_path_factory.mktemp("lid")
-    tiny.lid(download.labelled([fixtures / "tiny_train.jsonl", fixtures / "tiny_test.jsonl"]),
+    tiny.lid(assets.labelled([fixtures / "tiny_train.jsonl", fixtures / "tiny_test.jsonl"]),
              folder)
     return folder
 

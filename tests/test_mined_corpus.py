@@ -21,6 +21,7 @@ from stages import format as stage
 from stages.common import jsonl, shards
 from stages.common.errors import UserError
 from stages.common.funnel import Funnel
+from stages.convert import assets
 from stages.convert.lid import tiny
 from stages.corpus import bitext
 
@@ -38,7 +39,7 @@ def workspace(tmp_path, monkeypatch, fixtures):
     monkeypatch.chdir(tmp_path)
     for name in ("lid", "plain", "mined", "test"):
         (tmp_path / name).mkdir()
-    tiny.lid(download.labelled([fixtures / "tiny_train.jsonl", fixtures / "tiny_test.jsonl"]),
+    tiny.lid(assets.labelled([fixtures / "tiny_train.jsonl", fixtures / "tiny_test.jsonl"]),
              tmp_path / "lid")
     rows = list(jsonl.read(fixtures / "tiny_train.jsonl"))
     rows += [{**row, "id": f"again-{n}"} for n, row in enumerate(rows[:3])]

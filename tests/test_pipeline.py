@@ -25,7 +25,7 @@ ROOMS = sorted(path.name for path in (ROOT / "stages").iterdir()
                if (path / "__init__.py").is_file())
 MODELS = {"model", "training", "launch", "decoding", "comet", "convert"}
 # What a room may import beside itself and `common`.
-MAY_USE = {"training": {"model", "launch"}, "launch": {"model"}, "decoding": {"model"},
+MAY_USE = {"training": {"model", "launch"}, "launch": {"model"}, "decoding": {"model", "launch"},
            "statistics": {"rows"}, "verify": {"rows", "statistics", "report"}}
 TOP = {"experiments"}  # commands beside the pipeline: they may use every room
 
@@ -138,16 +138,16 @@ def test_every_stage_has_a_script_and_a_test(stage):
 
 
 def conversions() -> dict[str, set[Path]]:
-    """What each case of ``download.build`` imports, directly or not."""
-    tree = ast.parse((ROOT / "stages/download.py").read_text())
-    [cases] = [node.cases for node in ast.walk(tree) if isinstance(node, ast.Match)]
+    """What each case of ``download.build`` and ``assets.convert`` imports, directly or not."""
     found: dict[str, set[Path]] = {}
-    for case in cases:
-        if isinstance(case.pattern, ast.MatchValue):
-            part = ast.Module(case.body, [])
-            found[case.pattern.value.value] = {
-                file for target in imported(part, ROOT / "stages/download.py")
-                for file in reach(target)}
+    for script in (ROOT / "stages/download.py", ROOT / "stages/convert/assets.py"):
+        [cases] = [node.cases for node in ast.walk(ast.parse(script.read_text()))
+                   if isinstance(node, ast.Match)]
+        for case in cases:
+            if isinstance(case.pattern, ast.MatchValue):
+                part = ast.Module(case.body, [])
+                found[case.pattern.value.value] = {
+                    file for target in imported(part, script) for file in reach(target)}
     return found
 
 

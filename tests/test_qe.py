@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from stages import download, qe
+from stages import qe
 from stages.comet import corruptions
 from stages.common import jsonl
 from stages.common.errors import UserError
+from stages.convert import assets
 from stages.convert.encoder import tiny
 from stages.corpus import selection
 
@@ -36,14 +37,15 @@ real = corruptions.corruptions
 
 
 def score(root, out, pairs="in"):
-    qe.score(root / pairs, root / "encoder", root / "test.jsonl", out, SETTINGS, seed=1, threads=1)
+    qe.score(root / pairs, root / "encoder", qe.held_out(root / "test.jsonl"), out, SETTINGS,
+             seed=1, threads=1)
 
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory, fixtures):
     """The step score, run once on 50 Spanish and 20 Swahili pairs."""
     root = tmp_path_factory.mktemp("qe")
-    tiny.encoder([text for _, text in download.labelled([fixtures / "tiny_train.jsonl"])],
+    tiny.encoder([text for _, text in assets.labelled([fixtures / "tiny_train.jsonl"])],
                  root / "encoder")
     put(root / "in/pairs.jsonl", [row(n) for n in range(50)]
         + [row(n, "swh_Latn", tgt=f"paka nambari {n} analala") for n in range(20)])

@@ -9,7 +9,7 @@ from typing import Any
 from ..common import jsonl, shards
 from ..common.errors import BAD_CONFIG, UserError
 from ..common.funnel import Funnel
-from . import checkpoints, judges
+from . import checkpoints, corruptions, estimator, judges
 
 Row = dict[str, Any]
 
@@ -51,3 +51,25 @@ def one_shard(source: Path, target: Path, settings: Row) -> Row:
                 funnel.keep(row)
                 write({**row, "qe": round(next(values), 4)} if fits else row)
     return funnel.state()
+
+
+def rate(pairs: Path, folder: Path, dev: dict[str, list[Row]], out: Path, settings: Row, seed: int,
+         device: str) -> None:
+    """Score every pair by the published ``settings["metric"]``, which has a folder of its name in
+    ``folder``, in one process, which fills its device; and measure it on the held-out text of each
+    language.
+    """
+    settings, funnel, metric = {**settings, "device": device}, Funnel(), settings["metric"]
+    folder = folder / metric
+    for state in shards.mapped(one_shard, (pairs, "pairs"), (out, "pairs"), settings,
+                               {"folder": folder}, {"engine": "local", "threads": 1}):
+        funnel.add(state)
+    usable = [[row for row in group if known(metric, row)] for group in dev.values()]
+    worth = corruptions.corruptions([row for group in usable for row in
+                                     group[:settings["dev_rows"]]], corruptions.WORTH, seed)
+    auc = estimator.auc_table(worth, scores(
+        checkpoints.load(metric, folder).to(device),
+        [{"src": row["src"], "mt": row["mt"]} for row in worth], settings))
+    jsonl.write_json(out / "auc.json", {**auc, "note": f"{metric}: synthetic corruptions, no human "
+                                        "judgements; a judge of its family must not stand alone"})
+    funnel.write(out, {"metric": metric})

@@ -131,6 +131,15 @@ def choose(files: dict[str, Path], settings: Row, count: Count, funnel: Funnel, 
             "by_direction": [mine for _, mine in sorted(counts.items())]}
 
 
+def select(scored: Path, model: Path, out: Path, settings: Row) -> None:
+    """Choose pairs by their scores up to a number of the model's own tokens."""
+    funnel = Funnel()
+    tokens = choose(shards.files(scored, "pairs"), settings, counter(model / "tokenizer.json"),
+                    funnel, out / "pairs.jsonl")
+    funnel.write(out, {"tokens_in_all": tokens.pop("tokens"), "tokens_of_the_paper": PAPER_TOKENS,
+                       "tokens": tokens["by_direction"]})
+
+
 def shuffled(rows: Iterator[Row], out: Path) -> Iterator[Row]:
     """Write the rows in the order of a hash of their ids, through ``BUCKETS`` files beside ``out``
     that are gone afterwards; yield them in that order.

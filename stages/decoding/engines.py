@@ -1,8 +1,8 @@
 """Who answers the prompts of an evaluation: the model in this process, or one that is served.
 
 Both keep what is answered in a scratch folder, under names hashed from all that the answers depend
-on, so an interrupted evaluation continues where it stopped: a local one at the direction, a served
-one at the prompt. ``finish`` deletes the folder once the rows are written.
+on, so an interrupted evaluation continues where it stopped: a local one at the batch, a served one
+at the prompt. ``finish`` deletes the folder once the rows are written.
 
 A served model goes by the name of its system and of the hash of its weights, which nothing else
 has by accident; its tokenizer and template are compared by the token ids of the prompts (see
@@ -64,7 +64,7 @@ def endpoint(machine: dict[str, Any] | None, model: str) -> server.Endpoint:
 
 
 def kept(file: Path) -> Answers | None:
-    """Answers of a whole job that an interrupted evaluation left."""
+    """Answers of a batch that an interrupted evaluation left."""
     if not file.exists():
         return None
     found: Answers = [tuple(pair) for pair in json.loads(file.read_text(encoding="utf-8"))]
@@ -74,24 +74,58 @@ def kept(file: Path) -> Answers | None:
 def local(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, jobs: list[Job],
           protocol: Protocol, max_new_tokens: int, batch_tokens: int, revision: str,
           scratch: Path) -> list[Answers]:
-    """The answers of each job by the loaded model. ``revision`` identifies its weights."""
+    """The answers of each job by the loaded model, batches of all jobs side by side, the largest
+    first. ``revision`` identifies its weights.
+
+    Raises UserError where a prompt and its answer are longer than what the model can read.
+    """
+    from tqdm import tqdm
+
+    from ..launch import workers
+
+    longest = max((len(prompt), job.name) for job in jobs for prompt in job.prompts)
+    reads = getattr(network.config, "max_position_embeddings", None)
+    if reads and longest[0] + (0 if protocol.codes else max_new_tokens) > reads:
+        raise UserError(f"{longest[1]}: a prompt has {longest[0]} tokens and its answer up to "
+                        f"{max_new_tokens}, but the model reads {reads}. Lower the system's shots "
+                        "or the suite's eval_mt.max_new_tokens", BAD_CONFIG)
     stop = greedy.newline_tokens(tokenizer) if protocol.stop_at_line else []
     cut = greedy.all_lines if protocol.whole else greedy.first_line
-    found = []
-    for job in jobs:
-        key = of_json([revision, str(network.dtype), str(network.device), *job, stop,
-                       protocol, max_new_tokens, batch_tokens])
-        file = scratch / f"{key[:16]}.json"
-        if (answers := kept(file)) is None:
-            if protocol.codes:
-                answers = coded.translate(network, tokenizer, job.prompts, job.target,
-                                          max_new_tokens, batch_tokens, job.name, protocol.beams)
+    batched = coded.batched if protocol.codes else greedy.batched
+    parts = [(number, batch) for number, job in enumerate(jobs) for batch in batched(
+        network, job.prompts, max_new_tokens, batch_tokens, protocol.beams)]
+
+    def decoded(part: tuple[int, greedy.Batch]) -> Answers:
+        number, batch = part
+        if protocol.codes:
+            return coded.decoded(network, tokenizer, batch, jobs[number].target, max_new_tokens,
+                                 protocol.beams)
+        return greedy.decoded(network, tokenizer, batch, max_new_tokens, stop, cut, protocol.beams)
+
+    same = [revision, str(network.dtype), str(network.device), stop, protocol, max_new_tokens]
+    files = [scratch / f"{of_json([*same, *jobs[number], batch])[:16]}.json"
+             for number, batch in parts]
+    found: list[dict[int, tuple[str, bool]]] = [{} for _ in jobs]
+    with tqdm(total=sum(len(job.prompts) for job in jobs), unit="seg", leave=None) as bar:
+        def take(place: int, answers: Answers) -> None:
+            number, batch = parts[place]
+            found[number] |= zip(batch.places, answers, strict=True)
+            bar.set_description(jobs[number].name, refresh=False)
+            bar.update(len(answers))
+
+        todo = []
+        for place, file in enumerate(files):
+            if (answers := kept(file)) is None:
+                todo.append(place)
             else:
-                answers = greedy.greedy(network, tokenizer, job.prompts, max_new_tokens,
-                                        batch_tokens, stop, job.name, cut, protocol.beams)
-            jsonl.write_json(file, answers)
-        found.append(answers)
-    return found
+                take(place, answers)
+        todo.sort(key=lambda place: -sum(map(len, parts[place][1].prompts)))
+        for turn, answers in workers.mapped(decoded, [parts[place] for place in todo],
+                                            network.device):
+            jsonl.write_json(files[todo[turn]], answers)
+            take(todo[turn], answers)
+    return [[answers[i] for i in range(len(job.prompts))] for answers, job in zip(
+        found, jobs, strict=True)]
 
 
 def served(at: server.Endpoint, tokenizer: PreTrainedTokenizerBase, jobs: list[Job],

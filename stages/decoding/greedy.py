@@ -3,11 +3,12 @@
 Models whose attention is plain softmax attention over all earlier tokens are decoded here.
 Four things save work and change nothing but the order of floating-point sums: prompts are
 sorted by length and enter in small parts, which hold little padding; the tokens that all prompts
-of a call share (template, instruction, few-shot examples) go through the model once, and their
-keys and values are kept once, not once a row; those of the rows are written in place
+of a call share (template, instruction, few-shot examples) go through the model once a batch, and
+their keys and values are kept once, not once a row; those of the rows are written in place
 (``row_cache``); a finished answer leaves the batch at once, where `generate` of transformers would
 carry it to the end of the longest one. A test compares with `generate`, prompt by prompt;
-tests/bench/bench_generate.py measures it.
+tests/bench/bench_generate.py measures it. Batches are decoded side by side
+(`stages.launch.workers`).
 
 Any other model (windows, capped logits, sinks, families that no test has compared) goes through
 `generate` itself: slower, and right.
@@ -17,7 +18,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..launch import workers
 
 if TYPE_CHECKING:
     import torch
@@ -206,39 +209,67 @@ def decode_batch(model: PreTrainedModel, prompts: list[list[int]], shared: int,
     return answers
 
 
-def greedy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]],
-           max_new_tokens: int, batch_tokens: int, stop: list[int], progress: str,
-           cut: Callable[[str], str] = first_line, beams: int = 1) -> list[tuple[str, bool]]:
-    """Return for each prompt (what ``cut`` keeps of the answer, whether the token limit cut it).
+class Batch(NamedTuple):
+    """Prompts that are decoded together, shortest first."""
 
-    ``batch_tokens`` bounds a batch: rows times the tokens of the longest, those that the prompts
-    share left out and the answer counted in full. Text of any length then needs the same memory.
+    places: list[int]  # of the prompts among all
+    prompts: list[list[int]]
+    shared: int  # tokens at the beginning that all prompts of the call have in common
+
+
+def batched(model: PreTrainedModel, prompts: list[list[int]], max_new_tokens: int,
+            batch_tokens: int, beams: int = 1) -> list[Batch]:
+    """All prompts in batches, each bounded by ``batch_tokens``: rows times the tokens of the
+    longest, those that the prompts share left out and the answer counted in full. Text of any
+    length then needs the same memory.
+    """
+    shared = shared_prefix(prompts) if is_plain(model.config) and beams == 1 else 0
+    order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
+    lengths = [len(prompts[i]) - shared + max_new_tokens for i in order]
+    found = [order[batch.start:batch.stop] for batch in batches(lengths, batch_tokens)]
+    return [Batch(places, [prompts[i] for i in places], shared) for places in found]
+
+
+def decoded(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, batch: Batch,
+            max_new_tokens: int, stop: list[int], cut: Callable[[str], str] = first_line,
+            beams: int = 1) -> list[tuple[str, bool]]:
+    """For each prompt (what ``cut`` keeps of the answer, whether the token limit cut it).
+
     ``stop`` are extra end tokens, such as ``newline_tokens``. The model must be in evaluation
     mode; its generation config is not used. More than one of ``beams`` is beam search, by
     `generate`.
     """
     import torch
-    from tqdm import tqdm
     from transformers import DynamicCache
 
     ends, plain = {tokenizer.eos_token_id, *stop}, is_plain(model.config) and beams == 1
-    shared = shared_prefix(prompts) if plain else 0
-    order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
+    with torch.inference_mode(), shared_attention(model) if plain else nullcontext():
+        if plain:
+            prefix = DynamicCache() if batch.shared else None
+            if batch.shared:
+                model(torch.tensor([batch.prompts[0][:batch.shared]], device=model.device),
+                      past_key_values=prefix, use_cache=True, logits_to_keep=1)
+            answers = decode_batch(model, batch.prompts, batch.shared, prefix, ends,
+                                   max_new_tokens)
+        else:
+            answers = generate_batch(model, batch.prompts, ends, max_new_tokens, beams)
+    return [(cut(tokenizer.decode(answer, skip_special_tokens=True)), answer[-1] not in ends)
+            for answer in answers]
+
+
+def greedy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]],
+           max_new_tokens: int, batch_tokens: int, stop: list[int], progress: str,
+           cut: Callable[[str], str] = first_line, beams: int = 1) -> list[tuple[str, bool]]:
+    """What ``decoded`` returns of all prompts, in their order; ``batched``, batches side by side.
+    """
+    from tqdm import tqdm
+
+    todo = batched(model, prompts, max_new_tokens, batch_tokens, beams)
     results: dict[int, tuple[str, bool]] = {}
-    prefix = DynamicCache() if shared else None
-    with (torch.inference_mode(), shared_attention(model) if plain else nullcontext(),
-          tqdm(total=len(prompts), desc=progress, unit="seg", leave=None) as bar):
-        if shared:
-            model(torch.tensor([prompts[0][:shared]], device=model.device),
-                  past_key_values=prefix, use_cache=True, logits_to_keep=1)
-        lengths = [len(prompts[i]) - shared + max_new_tokens for i in order]
-        for batch in batches(lengths, batch_tokens):
-            chosen = order[batch.start:batch.stop]
-            rows = [prompts[i] for i in chosen]
-            answers = (decode_batch(model, rows, shared, prefix, ends, max_new_tokens) if plain
-                       else generate_batch(model, rows, ends, max_new_tokens, beams))
-            for i, answer in zip(chosen, answers, strict=True):
-                text = tokenizer.decode(answer, skip_special_tokens=True)
-                results[i] = cut(text), answer[-1] not in ends
-            bar.update(len(chosen))
+    with tqdm(total=len(prompts), desc=progress, unit="seg", leave=None) as bar:
+        for place, answers in workers.mapped(
+                lambda batch: decoded(model, tokenizer, batch, max_new_tokens, stop, cut, beams),
+                todo, model.device):
+            results |= zip(todo[place].places, answers, strict=True)
+            bar.update(len(answers))
     return [results[i] for i in range(len(prompts))]

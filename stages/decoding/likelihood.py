@@ -5,9 +5,10 @@ lm-eval reads that context once a choice. Here the requests of a batch become on
 token is a node, and its path to the root is the text before it. The whole tree is one sequence for
 the model, in which a token sees its own path (a mask) at the place where it stands in that path
 (position ids); the head sees only tokens that predict a token asked for. What questions share,
-such as the solved examples before them, is computed once a batch too. Prompts, tokenisation and
-metrics stay lm-eval's own. Tests compare with lm-eval's own likelihoods, request by request;
-tests/bench/bench_likelihood.py measures it.
+such as the solved examples before them, is computed once a batch too; batches are computed side
+by side (`stages.launch.workers`). Prompts, tokenisation and metrics stay lm-eval's own. Tests
+compare with lm-eval's own likelihoods, request by request; tests/bench/bench_likelihood.py
+measures it.
 
 A tree over the tokens of several candidates is SpecInfer's idea (Miao et al. 2024, arXiv
 2305.09781, sec. 4.2: tree attention); there it verifies guesses, here it scores choices.
@@ -28,6 +29,7 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from ..launch import workers
 from .greedy import is_plain, shared_attention
 
 # (context and continuation as text, tokens of the context, tokens of the continuation)
@@ -137,10 +139,13 @@ class SharedContextLM(HFLM):
         theirs = iter(super()._loglikelihood_tokens(rest, disable_tqdm, override_bs)
                       if rest else [])
         found: dict[int, Answer] = {}
+        todo = list(batches(mine, self.budget))
         with (torch.inference_mode(), shared_attention(self.model),
               tqdm(total=len(mine), desc="choices", disable=disable_tqdm) as bar):
-            for batch in batches(mine, self.budget):
-                found |= zip(batch, score(self.model, [mine[i] for i in batch]), strict=True)
-                bar.update(len(batch))
+            for place, answers in workers.mapped(
+                    lambda batch: score(self.model, [mine[i] for i in batch]), todo,
+                    self.model.device):
+                found |= zip(todo[place], answers, strict=True)
+                bar.update(len(answers))
         ours = (found[i] for i in range(len(mine)))
         return [next(ours if own else theirs) for own in shared]

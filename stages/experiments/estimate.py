@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 from ..common import jsonl, params
 from ..common.command import offline, run_stage
 from ..decoding import translation
+from ..launch import workers
 from ..model import prompts
 from ..model.system import load
-from ..tasks import items
+from ..tasks import items, stock
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -59,25 +60,30 @@ def answered(settings: Row, tokenizer: PreTrainedTokenizerBase) -> int:
     """Tokens that one system reads for all items, each context once; solved examples left out."""
     total = 0
     for task, about in settings["tasks"].items():
-        file = DATA / f"download/items/{task}.jsonl"
-        rows = list(jsonl.read(file))
-        for number in items.tested(file, settings["screen"]["share"],
-                                   about.get("items", settings["items"])):
-            total += sum(map(len, tokenizer(texts(rows[number]))["input_ids"]))
+        for part in stock.parts(task, about):
+            file = DATA / f"download/items/{part}.jsonl"
+            rows = list(jsonl.read(file))
+            for number in items.tested(file, settings["screen"]["share"],
+                                       about.get("items", settings["items"])):
+                total += sum(map(len, tokenizer(texts(rows[number]))["input_ids"]))
     return total
 
 
 def rate(network: PreTrainedModel, tokens: int) -> float:
-    """Tokens a second of a forward pass on this machine."""
+    """Tokens a second of forward passes on this machine, side by side as the stages do them."""
     import torch
 
     ids = torch.arange(tokens, device=network.device)[None] % network.config.vocab_size
-    with torch.inference_mode():
-        network(ids, logits_to_keep=1)
-        start = time.perf_counter()
-        for _ in range(PASSES):
+
+    def passed(_: int) -> None:
+        with torch.inference_mode():
             network(ids, logits_to_keep=1)
-    return PASSES * tokens / (time.perf_counter() - start)
+
+    passes = PASSES * torch.get_num_threads()
+    start = time.perf_counter()
+    for _ in workers.mapped(passed, range(passes), network.device):
+        pass
+    return passes * tokens / (time.perf_counter() - start)
 
 
 def main() -> None:

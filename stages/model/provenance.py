@@ -6,7 +6,7 @@ hide a change.
 
 from __future__ import annotations
 
-import platform
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,8 @@ def signature(model: Path, tokenizer: PreTrainedTokenizerBase, prompts: list[str
     """Identify a run of a model. ``prompts`` are rendered ones, hashed together; ``instruction``
     is what they were rendered from.
 
-    Device and threads belong to the machine: they are in the run's cost records, not here.
+    Device and threads belong to the machine: they are in the run's cost records, not here. Of
+    Python the series is named, whose patches change no number of ours.
     """
     return {
         "model": str(model), "derive": derive, "revision": made(model, derive),
@@ -42,7 +43,7 @@ def signature(model: Path, tokenizer: PreTrainedTokenizerBase, prompts: list[str
         "template": text16(str(tokenizer.chat_template) + instruction),
         "prompt": text16("\0".join(prompts)), "decoding": decoding,
         "dtype": dtype, "seed": seed,
-        "versions": {"python": platform.python_version(),
+        "versions": {"python": "{}.{}".format(*sys.version_info),
                      **{package: version(package) for package in PACKAGES}}}
 
 

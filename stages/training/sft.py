@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import os
-import platform
 import sys
 import tempfile
 from contextlib import nullcontext
@@ -119,7 +118,7 @@ def versions() -> dict[str, str]:
     """What decides the last bits of a training beside its inputs and settings."""
     import torch
 
-    return {"python": platform.python_version(), "torch": torch.__version__}
+    return {"python": "{}.{}".format(*sys.version_info), "torch": torch.__version__}
 
 
 def impossible_engine(engine: dict[str, Any], settings: dict[str, Any], machine: dict[str, Any],

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 ARGUMENTS = ["test.jsonl", "dev.jsonl", "lid", "spm"]
 
 
-def settings(folder, name, url=None, engine="server", protocol="desk", **more):
+def settings(folder, name, url=None, engine="server", protocol="desk", threads=1, **more):
     translation = {"test_set": "toy", "segments": None, "max_new_tokens": 6, "batch_tokens": 500,
                    "spbleu_label": "toy", "engine": engine, "protocol": protocol,
                    "languages": None, "pivots": ["eng_Latn"]}
@@ -32,8 +32,8 @@ def settings(folder, name, url=None, engine="server", protocol="desk", **more):
         folder, 6, recipe={
             "systems": {name: SYSTEM | more},
             "suites": {"s": {"eval_mt": translation, "format": {"languages": {}}}},
-            "machine": stage_fixture.MACHINE | {
-                "server": url and {"url": url, "concurrency": 4, "timeout": 20}}},
+            "machine": stage_fixture.MACHINE | {"threads": threads, "server": url and {
+                "url": url, "concurrency": 4, "timeout": 20}}},
         format={"languages": {"swh_Latn": {"resource": "low"}}}, offline=True)
 
 
@@ -141,25 +141,49 @@ def test_killed_in_the_middle_no_prompt_is_asked_twice(folder, served):
     assert rows("killed") == rows("whole")
 
 
-def test_interrupted_locally_no_direction_is_translated_twice(folder, monkeypatch):
-    settings(folder, "base", engine="hf")
+def test_interrupted_locally_no_batch_is_translated_twice(folder, monkeypatch):
+    settings(folder, "base", engine="hf", threads=1)
     eval_mt.main(["base", *ARGUMENTS, "out/whole"])
-    asked, decode = [], greedy.greedy
+    asked, decode = [], greedy.decoded
 
-    def second_fails(*arguments):
-        asked.append(arguments[6])
+    def second_fails(network, tokenizer, batch, *rest):
+        asked.append(batch)
         if len(asked) == 2:
             raise KeyboardInterrupt
-        return decode(*arguments)
+        return decode(network, tokenizer, batch, *rest)
 
-    monkeypatch.setattr(engines.greedy, "greedy", second_fails)
+    monkeypatch.setattr(engines.greedy, "decoded", second_fails)
     with pytest.raises(KeyboardInterrupt):
         eval_mt.main(["base", *ARGUMENTS, "out/again"])
     assert not Path("out/again").exists()
     eval_mt.main(["base", *ARGUMENTS, "out/again"])
-    assert asked == ["base swh_Latn-eng_Latn", *["base eng_Latn-swh_Latn"] * 2]
+    assert asked[1] == asked[2] and [*map(asked.count, asked)].count(2) == 2
+    assert sum(len(batch.prompts) for batch in asked) == len(rows("again")) + len(asked[1].prompts)
     assert rows("again") == rows("whole")
     assert Path("out/again/meta.json").read_text() == Path("out/whole/meta.json").read_text()
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_any_number_of_threads_writes_the_same_bytes(folder, threads):
+    for name, count in (("one", 1), ("more", threads)):
+        settings(folder, "base", engine="hf", threads=count)
+        eval_mt.main(["base", *ARGUMENTS, f"out/{name}"])
+    for file in ("segments.jsonl", "meta.json"):
+        assert Path(f"out/one/{file}").read_bytes() == Path(f"out/more/{file}").read_bytes()
+
+
+def test_a_prompt_that_the_model_cannot_read_is_refused(folder, monkeypatch):
+    settings(folder, "base", engine="hf")
+    load = eval_mt.load
+
+    def short(*arguments):
+        network, tokenizer = load(*arguments)
+        network.config.max_position_embeddings = 12
+        return network, tokenizer
+
+    monkeypatch.setattr(eval_mt, "load", short)
+    with pytest.raises(UserError, match=r"base .*a prompt has .* but the model reads 12\. Lower"):
+        eval_mt.main(["base", *ARGUMENTS, "out/long"])
 
 
 def test_beams_are_those_of_generate(tiny_model):

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from stages import download, eval_mt, eval_reason
+from stages import eval_mt, eval_reason
 from stages.common import jsonl
 from stages.common.errors import UserError
+from stages.convert import assets
 from stages.convert.encoder import tiny as tiny_spm
 from stages.convert.lid import tiny as tiny_lid
 from stages.convert.model import tiny
@@ -50,12 +51,12 @@ def settings(folder, comparators):
 def place(tmp_path_factory, fixtures, tiny_model):
     folder = tmp_path_factory.mktemp("compare")
     model_server.talkative(tiny_model, folder / "model")
-    texts = [text for _, text in download.labelled([fixtures / "tiny_train.jsonl"])]
+    texts = [text for _, text in assets.labelled([fixtures / "tiny_train.jsonl"])]
     tiny.qwen3(texts[::3], folder / "plain", depth=2)
     model_server.talkative(folder / "plain", folder / "other")
     (folder / "data/download/lid").mkdir(parents=True)
     (folder / "data/download/judges").mkdir()
-    tiny_lid.lid(download.labelled([fixtures / "tiny_train.jsonl"]), folder / "data/download/lid")
+    tiny_lid.lid(assets.labelled([fixtures / "tiny_train.jsonl"]), folder / "data/download/lid")
     tiny_spm.spm(texts, folder / "data/download/spm")
     rows = list(jsonl.read(fixtures / "tiny_test.jsonl"))[:12]
     for part in ("suite", "corpus"):

@@ -1,5 +1,7 @@
 """The estimate counts the tokens that the stages will read, on real tokenizer and model."""
 
+import shutil
+
 from stages.common import jsonl
 from stages.experiments import estimate
 from stages.model import prompts, weights
@@ -35,6 +37,11 @@ def test_items_count_what_is_tested(tiny_model, tmp_path, monkeypatch):
     each = sum(len(tokenizer(text)["input_ids"]) for text in ("Is it so?", "yes", "no"))
     assert estimate.answered(settings, tokenizer) == 7 * each
     assert estimate.answered(settings | {"tasks": {"a": {"items": 3}}}, tokenizer) == 3 * each
+    for language in ("et", "sw"):
+        shutil.copy(tmp_path / "download/items/a.jsonl",
+                    tmp_path / f"download/items/x_{language}.jsonl")
+    several = {"x": {"items": 3, "languages": ["et", "sw"]}}
+    assert estimate.answered(settings | {"tasks": several}, tokenizer) == 2 * 3 * each
 
 
 def test_the_rate_is_that_of_the_model(tiny_model):

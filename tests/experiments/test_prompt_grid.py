@@ -7,9 +7,9 @@ from statistics import fmean
 import numpy as np
 import pytest
 
-from stages import download
 from stages.common import jsonl
 from stages.common.errors import UserError
+from stages.convert import assets
 from stages.convert.lid import tiny
 from stages.decoding import translation
 from stages.experiments import dev_log, prompt_grid
@@ -35,7 +35,7 @@ def workspace(tmp_path, monkeypatch, fixtures, tiny_model):
     (tmp_path / "model").symlink_to(tiny_model)
     for name in ("lid", "spm"):
         (tmp_path / "data/download" / name).mkdir(parents=True)
-    labelled = download.labelled([fixtures / "tiny_train.jsonl"])
+    labelled = assets.labelled([fixtures / "tiny_train.jsonl"])
     tiny.lid(labelled, tmp_path / "data/download/lid")
     (tmp_path / "data/download/spm/one.model").write_text("a tokenizer")
     texts = [row for row in jsonl.read(fixtures / "tiny_train.jsonl") if "swh_Latn" in row]
