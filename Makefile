@@ -34,8 +34,9 @@ data: setup ## the training data of a scale and its card, no model tuned (SCALE=
 	python -m dvc $(if $(SCALE),exp run -S scale=$(SCALE),repro) qe@select
 	python -m stages.report.data_card
 
-export: repro ## merge the tuned model into an ordinary Hugging Face folder, data/export
+export: repro ## merge the tuned model into an ordinary Hugging Face folder with its card, data/export
 	python -m stages.model.export data/train_s2 data/export
+	python -m stages.report.model_card data/export
 
 standard: setup ## judge the same systems on news and the field's benchmarks (suite: standard)
 	python -m dvc exp run -S suite=standard format@suite download@items download@calibration

@@ -229,6 +229,7 @@ def test_another_top_reruns_only_what_depends_on_it(clone):
     clone.dvc("checkout", "--quiet")
 
 
+@pytest.mark.long
 def test_the_same_in_a_temporary_folder_and_from_the_queue(clone):
     output = clone.dvc("exp", "run", "--temp", "--set-param", "layers.top=9")
     assert clone.ran(output) == DEPENDENT
@@ -261,6 +262,7 @@ def test_an_impossible_choice_stops_an_empty_clone(tmp_path, change, says):
     assert not (clone.folder / "data/archives").exists()
 
 
+@pytest.mark.long
 def test_run_from_nothing_twice_gives_the_same_bytes(clone):
     before = clone.lock()
     clone.dvc("repro", "--force")

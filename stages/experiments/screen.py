@@ -2,8 +2,8 @@
 
     python -m stages.experiments.screen
 
-in     params suites.<suite>.eval_reason.screen {share, items, candidates, discordance}; the system
-       ``base``
+in     params suites.<suite>.eval_reason.screen {share, items, candidates, discordance}, without
+       candidates every set of suites.<suite>.download.items; the system ``base``
        data/download/items/<task>.jsonl   the share set aside, which is never tested
 out    reports/<scale>/<suite>/screen/items.jsonl.gz   the base's answers, without the items' text
        .../screen.json   per task: accuracy by both metrics, the better one is its metric from here
@@ -43,6 +43,13 @@ METRICS = ("acc", "acc_norm")  # as far as a task has them
 def better(by_metric: dict[str, list[Row]]) -> list[Row]:
     """The rows of the metric by which more items are solved, the first one where equal."""
     return max(by_metric.values(), key=lambda rows: sum(row["score"] for row in rows))
+
+
+def candidates(suite: Row) -> dict[str, str]:
+    """{set: the stock task that asks it}, as the screen lists them or as they are downloaded."""
+    listed: dict[str, str] | None = suite["eval_reason"]["screen"].get("candidates")
+    return listed or {name: about.get("stock", name)
+                      for name, about in suite["download"]["items"]["sets"].items()}
 
 
 def answers(candidates: dict[str, str], share: float, limit: int, batch: int, seed: int,
@@ -102,7 +109,7 @@ def main(argv: list[str] | None = None) -> None:
     settings = {"alpha": params.get("significance.alpha"), "seed": params.get("seed"),
                 "margin_macro_pp": params.get("significance.margin_macro_pp"),
                 "discordance": params.suite("eval_reason.screen.discordance")}
-    by_metric = answers(params.suite("eval_reason.screen.candidates"), share, screened,
+    by_metric = answers(candidates(params.get("suites")[params.get("suite")]), share, screened,
                         params.suite("eval_reason.batch"), settings["seed"],
                         params.system("base"), params.get("machine.device"))
     tested = {task: len(items.tested(ITEMS / f"{task}.jsonl", share, limit)) for task in by_metric}

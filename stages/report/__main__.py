@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> None:
         root / "data/eval_reason")})
     beside, drawn, carried = suites.exhibit(
         run.parent, run.name, (contrasts[0]["system"], contrasts[0]["baseline"]))
-    experiments = arms.load(run)
+    experiments, shown = arms.load(run), params.suite("examples")
     drawings = (exhibits.draw(model, training, steps) | ({"suites": drawn} if drawn else {})
                 | arms.draw(experiments))
     origin = sources.table(root, params.get("scale"), params.get("suite"))
@@ -102,8 +102,9 @@ def main(argv: list[str] | None = None) -> None:
         "suites": beside, "carried": carried, "arms": arms.exhibits(experiments),
         "signs": arms.signs(contrasts, meta["primary_metric"], training["held_out"]),
         "tables": tables, "data_tables": data_tables, "training": training, "cost": cost,
-        "lock": lock, "examples": evidence.EXAMPLES,
-        "samples": evidence.examples(root, translated, meta["seed"], contrasts[0]["system"])}
+        "lock": lock, "examples": shown,
+        "samples": evidence.examples(root, translated, meta["seed"], contrasts[0]["system"],
+                                     shown) if shown else {}}
     css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
     page = environment(html_table.html_text, "html.j2").get_template("page.j2")
     jsonl.write_text(run / "report.html", page.render(context, css=css))

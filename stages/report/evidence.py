@@ -21,7 +21,7 @@ from typing import Any
 
 from ..common import jsonl
 from ..common.errors import UserError
-from ..common.languages import TABLE
+from ..common.languages import PIVOT, TABLE
 from . import render
 from .render import Table, of_rows
 
@@ -30,7 +30,6 @@ STEPS = {"format": "data/format/corpus", "dedup": "data/dedup", "langid": "data/
 SYSTEMS = {"base": "base", "base_prompted": "base, best prompt", "s1": "stage 1 only",
            "xplus": "xplus", "xplus_rounded": "xplus, rounded"}
 FUNNEL = ("seen", "kept", "dropped", "by_lang", "train", "test")  # shown in tables of all steps
-EXAMPLES = 4  # per direction
 OTHERS = 4  # columns of a confusion table beyond its rows
 FLAGS = {"empty": "no answer", "copy": "copies the source", "off_target": "wrong language",
          "truncated": "cut off"}
@@ -123,8 +122,9 @@ def data_tables(root: Path) -> tuple[list[Table], list[tuple[str, int, int]]]:
     stats = {step: found for step, folder in STEPS.items()
              if (found := load(root / folder / "stats.json"))}
     steps = [(step, s["seen"], s["kept"]) for step, s in stats.items()]
+    overlap = overlaps(load(root / "data/format/suite/stats.json"))
     if not stats:
-        return [], []
+        return overlap, []
     auc = load(root / "data/qe/score/auc.json") or {}
     more = [extras(step, s) for step, s in [*stats.items(), ("qe", auc)]]
     if test := stats.get("format", {}).get("test"):
@@ -148,8 +148,23 @@ def data_tables(root: Path) -> tuple[list[Table], list[tuple[str, int, int]]]:
                                    "kind": "float"})
         for lang, row in zip(languages, by_lang["rows"], strict=True):
             row["auc"] = per_lang.get(lang)
-    tables = [funnel, by_lang, *(table for found, _ in more for table in found)]
+    tables = [funnel, by_lang, *overlap, *(table for found, _ in more for table in found)]
     return [table for table in tables if table["rows"]], steps
+
+
+def overlaps(stats: dict[str, Any] | None) -> list[Table]:
+    """How many lines of the suite's text resemble a side of a training pair."""
+    if not stats or "seen_in_training" not in stats:
+        return []
+    near = stats["seen_in_training"]
+    rows = [{"text": language(lang), "lines": counts["kept"],
+             "like a source, %": 100 * near.get(f"{lang}, {PIVOT} side", 0) / counts["kept"],
+             "like a translation, %": 100 * near.get(f"{lang}, {lang} side", 0) / counts["kept"]}
+            for lang, counts in stats["by_lang"].items() if counts["kept"]]
+    return [of_rows("data_overlap", "Test lines seen in training", "The share of the suite's lines "
+                    "whose English, or whose text in the language, is a near-copy of a side of a "
+                    "training pair. They are flagged, none is removed.",
+                    "Whether the model saw them before it was tuned.", rows)]
 
 
 def spans(numbers: list[int]) -> str:
@@ -188,8 +203,9 @@ def training(root: Path) -> dict[str, Any]:
     return {"configs": configs, "curves": curves, "held_out": held_out, "table": table}
 
 
-def examples(root: Path, metas: dict[str, Any], seed: int, first: str) -> dict[str, list[Any]]:
-    """By direction: EXAMPLES segments chosen by a seed, each with every system's answer.
+def examples(root: Path, metas: dict[str, Any], seed: int, first: str, count: int,
+             ) -> dict[str, list[Any]]:
+    """By direction: ``count`` segments chosen by a seed, each with every system's answer.
 
     The answers of the system ``first`` are marked.
     """
@@ -200,7 +216,7 @@ def examples(root: Path, metas: dict[str, Any], seed: int, first: str) -> dict[s
     for direction in sorted({key[0] for key in keys}):
         mine = [key for key in keys if key[0] == direction]
         for key in sorted(random.Random(f"{seed}:{direction}").sample(
-                mine, min(EXAMPLES, len(mine)))):
+                mine, min(count, len(mine)))):
             rows = {name: by_key[key] for name, by_key in answers.items() if key in by_key}
             source, target = (code.replace("_", "-") for code in direction.split("-"))
             one = next(iter(rows.values()))

@@ -86,7 +86,8 @@ def test_params_hold_what_the_committed_screening_chose(name):
     settings, found = suite["eval_reason"], json.loads(
         (ROOT / f"reports/desk/{name}/screen/screen.json").read_text())
     chosen = settings["screen"]
-    assert set(chosen["candidates"]) == set(found["candidates"])
+    asked = screen.candidates(suite)
+    assert set(asked) == set(found["candidates"])
     for key in ("share", "items", "discordance"):
         assert chosen[key] == found[key]
     assert {task for task, about in settings["tasks"].items() if about["carries"]} == {
@@ -94,6 +95,8 @@ def test_params_hold_what_the_committed_screening_chose(name):
     for task, about in settings["tasks"].items():
         for part in stock.parts(task, about):
             assert about["metric"] == found["candidates"][part]["metric"], part
+    for task, about in settings["tasks"].items():
+        assert stock.parts(task, about).items() <= asked.items(), task
     assert suite["margin_logprob"] == round(found["margin_logprob"], 3)
     for task, row in found["candidates"].items():  # the power was foreseen for what is tested
         assert row["tested"] <= settings["items"], task

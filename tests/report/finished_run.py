@@ -136,7 +136,12 @@ def build(root: Path, scale: str = "desk") -> Path:
         "scales": {"desk": {
             "model": {"name": "SmolLM2", "depth": 30}, "limits": {
                 f"Scale {scale}": "What it cannot show."}}}, "suites": {
-            "kolibri": {"limits": {"Another domain": "Interface text."}}}})
+            "kolibri": {"limits": {"Another domain": "Interface text."}, "examples": 4}}})
+    put(root / "data/format/suite/stats.json", {
+        "seen": 300, "kept": 300, "dropped": {}, "documents": 9,
+        "by_lang": {"deu_Latn": {"seen": 100, "kept": 100, "dropped": {}},
+                    "swh_Latn": {"seen": 200, "kept": 200, "dropped": {}}},
+        "seen_in_training": {"deu_Latn, eng_Latn side": 3, "deu_Latn, deu_Latn side": 1}})
     stages: list[tuple[str, int, dict[str, int], dict[str, Any]]] = [
             ("format/corpus", 36000, {"too_short": 9100, "ratio": 1400, "letters": 600},
              {"test": {"seen": 900, "kept": 700, "dropped": {"markup": 200}, "by_lang": {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from stages.common import jsonl
 from stages.common.errors import UserError
 from stages.experiments import calibration
 from stages.report import evidence, exhibits
@@ -142,14 +143,36 @@ def test_same_input_same_bytes(finished, tmp_path):
 def test_examples_are_drawn_by_the_seed_alone(finished):
     metas = evidence.metas(finished / "data/eval_mt")
     assert list(metas) == ["base", "base_prompted", "s1", "xplus"]
-    one = evidence.examples(finished, metas, 1, "xplus")
-    assert one == evidence.examples(finished, metas, 1, "xplus")
-    assert one != evidence.examples(finished, metas, 2, "xplus")
+    one = evidence.examples(finished, metas, 1, "xplus", 4)
+    assert one == evidence.examples(finished, metas, 1, "xplus", 4)
+    assert one != evidence.examples(finished, metas, 2, "xplus", 4)
     assert list(one) == ["German → English", "English → German", "English → Indonesian",
                          "English → Swahili", "Indonesian → English", "Swahili → English"]
     assert {len(samples) for samples in one.values()} == {4}
     assert [row["who"] for row in one["German → English"][0]] == [
         "Source", "Reference", "base", "base, best prompt", "stage 1 only", "xplus"]
+
+
+def test_where_text_may_not_be_repeated_the_report_shows_none(finished, tmp_path):
+    root = finished_run.build(tmp_path)
+    params = json.loads((root / "params.yaml").read_text())
+    params["suites"]["kolibri"]["examples"] = 0
+    (root / "params.yaml").write_text(json.dumps(params))
+    finished_run.write(root)
+    source = next(jsonl.read(root / "data/eval_mt/base/segments.jsonl"))["src"]
+    for name in ("REPORT.md", "report.html"):
+        assert source in (finished / RUN / name).read_text()
+        text = (root / RUN / name).read_text()
+        assert source not in text and "Text of this suite's sets is not repeated here" in text
+
+
+def test_lines_seen_in_training_are_counted_by_language_and_side(finished):
+    tables, _ = evidence.data_tables(finished)
+    [rows] = [table["rows"] for table in tables if table["id"] == "data_overlap"]
+    assert rows == [
+        {"text": "German", "lines": 100, "like a source, %": 3, "like a translation, %": 1},
+        {"text": "Swahili", "lines": 200, "like a source, %": 0, "like a translation, %": 0}]
+    assert "Test lines seen in training" in (finished / RUN / "REPORT.md").read_text()
 
 
 def test_only_the_statistics_are_required(tmp_path):

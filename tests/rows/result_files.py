@@ -103,7 +103,7 @@ def params(folder: Path, settings: Row, **more: Any) -> Path:
         "scale": "desk", "suite": "invented", "layers": {"bottom": 1, "top": 1, "skip": []},
         "scales": {"desk": {"model": {"name": "a model", "depth": 2}, "limits": {}}},
         "suites": {"invented": {**suite, "evidence": "Invented files: no evidence.",
-                                "limits": {"Texts": "Invented."}}},
+                                "limits": {"Texts": "Invented."}, "examples": 4}},
         "significance": {key: value for key, value in settings.items() if key not in suite},
         **more}))
     return file

@@ -35,6 +35,13 @@ QUICK = SETTINGS | {"resamples": 100, "ar_trials": 99, "simulations": 20}
 FEW, ALL, PRINTED = 12, 200, 50
 
 
+@pytest.mark.parametrize(("run", "megabytes"), [("desk/desk", 1), ("desk/standard", 6)])
+def test_committed_rows_stay_small(run, megabytes):
+    """As they lie there: git compresses no gzip."""
+    files = [*(ROOT / "reports" / run / "rows").rglob("*.*")]
+    assert sum(file.stat().st_size for file in files) <= megabytes * 1e6
+
+
 def scores(seed: int, share: float) -> list[float]:
     rng = random.Random(seed)
     return [float(rng.random() < share) for _ in range(60)]
