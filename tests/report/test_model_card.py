@@ -43,8 +43,8 @@ def test_the_card_holds_recipe_results_limits_and_terms(exported):
     headline = (exported.parent / RUN / "significance.json").read_text()
     assert "xplus against base" in text and json.loads(headline)["headline"]
     for words in ("## Training", "## Results on Kolibri (suite kolibri)", "## Limits",
-                  "What it cannot show.", "Apache-2.0 (SmolLM2)", "Translate from English to Swahili",
-                  "a replication, not one of the paper's"):
+                  "What it cannot show.", "Apache-2.0 (SmolLM2)",
+                  "Translate from English to Swahili", "a replication, not one of the paper's"):
         assert words in text, words
     assert '"role": "system"' not in text
 
@@ -70,7 +70,8 @@ def test_nothing_is_uploaded_unless_asked(exported, monkeypatch, capsys):
 
     monkeypatch.setattr(huggingface_hub, "HfApi", Api)
     model_card.main([str(exported), "--repo", "me/model"])
-    assert "would upload              5 bytes  me/model/model.safetensors" in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert "would upload              5 bytes  me/model/model.safetensors" in listed
     assert not sent
     model_card.main([str(exported), "--repo", "me/model", "--push"])
     assert sent == [("me/model", True), ("me/model", exported)]
