@@ -14,6 +14,7 @@ machine: a few forward passes on as many tokens as a batch of likelihoods holds.
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,14 @@ def answered(settings: Row, tokenizer: PreTrainedTokenizerBase) -> int:
     return total
 
 
+def judged(meta: Path) -> bool:
+    """Whether a result of the chosen scale and suite lies there."""
+    if not meta.is_file():
+        return False
+    about = json.loads(meta.read_text(encoding="utf-8"))
+    return (about["scale"], about["suite"]) == (params.get("scale"), params.get("suite"))
+
+
 def rate(network: PreTrainedModel, tokens: int) -> float:
     """Tokens a second of forward passes on this machine, side by side as the stages do them."""
     import torch
@@ -99,7 +108,7 @@ def main() -> None:
             ("eval_mt", translated(rows, list(params.scaled("format.languages")),
                                    params.suite("eval_mt"), tokenizer)),
             ("eval_reason", answered(reason, tokenizer))):
-        done = [name for name in systems if (DATA / stage / name / "meta.json").is_file()]
+        done = [name for name in systems if judged(DATA / stage / name / "meta.json")]
         print(f"estimate: {stage}: about {tokens / speed / 60:.0f} minutes a system at {speed:.0f} "
               f"tokens a second ({tokens:,} tokens); a result lies here for "
               f"{', '.join(done) or 'none'}")

@@ -5,6 +5,7 @@ import shutil
 from stages.common import jsonl
 from stages.experiments import estimate
 from stages.model import prompts, weights
+from tests import stage_fixture
 
 ROWS = [{"id": f"{n}", "cluster": "d", "src": f"The cat number {n} sleeps", "tgt": "El gato duerme",
          "src_lang": "eng_Latn", "tgt_lang": "spa_Latn"} for n in range(5)]
@@ -47,3 +48,13 @@ def test_items_count_what_is_tested(tiny_model, tmp_path, monkeypatch):
 def test_the_rate_is_that_of_the_model(tiny_model):
     network, _ = weights.load(tiny_model)
     assert estimate.rate(network, 16) > 0
+
+
+def test_results_of_another_suite_are_no_results_of_this_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stage_fixture.params(tmp_path, 6)
+    meta = tmp_path / "meta.json"
+    assert not estimate.judged(meta)
+    for suite, there in (("s", True), ("other", False)):
+        jsonl.write_json(meta, {"scale": "s", "suite": suite})
+        assert estimate.judged(meta) == there
