@@ -27,7 +27,7 @@ setup: .venv/ready ## create .venv with the locked packages
 repro: setup ## run the pipeline: only what is out of date
 	python -m dvc repro
 
-report: repro ## run the pipeline, then write reports/REPORT.md and reports/report.html
+report: repro ## run the pipeline, then write reports/<scale>/<suite>/
 	python -m stages.report
 
 data: setup ## the training data of a scale and its card, no model tuned (SCALE=paper-0_6b)
@@ -80,7 +80,7 @@ compare: setup ## a system of others against the base (SYSTEM=tower_plus; ACCEPT
 	python -m stages.experiments.compare $(SYSTEM) $(ACCEPT)
 
 bench: setup ## speed against named peers, in one run
-	for script in tests/bench/bench_*.py; do python $$script; done
+	set -e; for script in tests/bench/bench_*.py; do python $$script; done
 
 bench-gpu: setup ## training steps at Qwen3-8B's width, 12 layers, on one GPU of 80 GB
 	python tests/bench/bench_training.py --device cuda --width 4096 --depth 12 --vocabulary 151936 \

@@ -478,6 +478,31 @@ def test_the_weaker_of_two_verdicts_stands(folders):
     assert "stands" not in second["reasoning"]["macro"]
 
 
+def test_a_contrast_added_later_is_computed_weakens_and_stays_out_of_the_hash(folders):
+    """The second system translates as the base does, and has to bear out each contrast."""
+    for folder, file in zip(folders, ("segments.jsonl", "items.jsonl"), strict=True):
+        for name in ("rounded", "prompted"):
+            write(folder / name, file, list(jsonl.read(folder / "base" / file)))
+    fixed = {"contrasts": [["xplus", "base"], ["xplus", "prompted"], ["rounded", "base"]],
+             "confirm": ["rounded", "base"]}
+    before = analysed(*folders, QUICK | fixed)
+    after = analysed(*folders, QUICK | fixed | {"later": [["rounded", "prompted"]]})
+    assert before["meta"]["endpoints_sha256"] == after["meta"]["endpoints_sha256"]
+    assert "Added later" not in before["meta"]["endpoints_say"]
+    assert after["meta"]["endpoints_say"].endswith("weaken a verdict: rounded against prompted.")
+    assert list(after["headline"]) == [*before["headline"], "rounded-prompted"]
+
+    def gain(model):
+        [row] = model["headline"]["xplus-prompted"]["translation"]["into_eng"].values()
+        return row
+
+    assert "stands" not in gain(before)
+    assert gain(after)["stands"] == "n/a (identical outputs)"
+    for name in before["headline"]:
+        assert before["headline"][name]["reasoning"]["macro"]["ci"] == \
+            after["headline"][name]["reasoning"]["macro"]["ci"]
+
+
 def test_a_confirmation_that_is_no_contrast_is_refused(folders):
     with pytest.raises(UserError, match=r"confirm: .*'odd'.* is none of the contrasts"):
         analysed(*folders, QUICK | {"confirm": ["odd", "base"]})

@@ -97,7 +97,7 @@ def prepare(name: str, about: Row, folder: Path, work: Path) -> None:
     base = params.get("systems")["base"]
     tree = YAML(typ="safe").load(Path("params.yaml").read_text(encoding="utf-8"))
     tree["systems"] = {"base": base, name: system(about, folder.absolute())}
-    tree["significance"] |= {"contrasts": [[name, "base"]], "confirm": None}
+    tree["significance"] |= {"contrasts": [[name, "base"]], "confirm": None, "later": []}
     (work / "mt").mkdir(parents=True, exist_ok=True)
     (work / "reason").mkdir(exist_ok=True)
     jsonl.write_json(work / "params.yaml", tree)  # JSON is YAML
@@ -133,9 +133,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--accept", action="store_true", help="the licence allows my use")
     args = parser.parse_args(argv)
     about = described(args.system)
-    for needed in (Path("data/eval_mt/base/segments.jsonl"), *map(Path, TRANSLATE)):
+    for needed in (Path("data/eval_mt/base/segments.jsonl"), *map(Path, TRANSLATE),
+                   *([Path("data/eval_reason/base/items.jsonl")] if about["reason"] else [])):
         if not needed.exists():
-            raise UserError(f"{needed} is not there. Run `dvc repro eval_mt@base` first")
+            raise UserError(f"{needed} is not there. Run `dvc repro eval_mt@base "
+                            "eval_reason@base` first")
     work = HOME / "runs" / f"{args.system}-{key(about)}"
     prepare(args.system, about, fetched(args.system, about, args.accept), work)
     if not (work / "mt" / args.system / "meta.json").is_file():

@@ -105,7 +105,8 @@ def main() -> None:
     speed = rate(network, reason["batch"])
     rows = list(jsonl.read(DATA / "format/suite/test.jsonl"))
     for stage, tokens in (
-            ("eval_mt", translated(rows, list(params.scaled("format.languages")),
+            ("eval_mt", translated(rows, [
+                *params.scaled("format.languages"), *params.suite("format.languages")],
                                    params.suite("eval_mt"), tokenizer)),
             ("eval_reason", answered(reason, tokenizer))):
         done = [name for name in systems if judged(DATA / stage / name / "meta.json")]

@@ -94,6 +94,8 @@ def main(argv: list[str] | None = None) -> None:
         "contrasts": contrasts, "first": contrasts[0], "primary": meta["primary_metric"],
         "unskilled": exhibits.not_above_copying(model), "fluent": exhibits.fluent(
             contrasts[0], meta["primary_metric"]),
+        "disagree": {exhibits.versus(one): exhibits.other_metrics(one, meta["primary_metric"])
+                     for one in contrasts},
         "confirm": model["headline"].get(meta["confirm"]),
         "limits": [*params.scaled("limits").items(), *params.suite("limits").items()],
         "margin": meta["margin_macro_pp"], "task_margin": meta["margin_task_pp"],
@@ -103,8 +105,8 @@ def main(argv: list[str] | None = None) -> None:
         "signs": arms.signs(contrasts, meta["primary_metric"], training["held_out"]),
         "tables": tables, "data_tables": data_tables, "training": training, "cost": cost,
         "lock": lock, "examples": shown,
-        "samples": evidence.examples(root, translated, meta["seed"], contrasts[0]["system"],
-                                     shown) if shown else {}}
+        "samples": evidence.examples(root, translated, meta["seed"], contrasts[0]["system"], shown,
+                                     exhibits.rules(model)) if shown else {}}
     css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
     page = environment(html_table.html_text, "html.j2").get_template("page.j2")
     jsonl.write_text(run / "report.html", page.render(context, css=css))

@@ -203,9 +203,16 @@ def training(root: Path) -> dict[str, Any]:
     return {"configs": configs, "curves": curves, "held_out": held_out, "table": table}
 
 
+def flagged(row: dict[str, Any], rule: str | None) -> list[str]:
+    """What is wrong with an answer, in words; its language by the rule that its direction has."""
+    wrong = {**row, "off_target": row.get("off_target", {}).get(rule)}
+    return [says for flag, says in FLAGS.items() if wrong.get(flag)]
+
+
 def examples(root: Path, metas: dict[str, Any], seed: int, first: str, count: int,
-             ) -> dict[str, list[Any]]:
+             rules: dict[str, str]) -> dict[str, list[Any]]:
     """By direction: ``count`` segments chosen by a seed, each with every system's answer.
+    ``rules``: {direction: the rule of language ID that is right about its references}.
 
     The answers of the system ``first`` are marked.
     """
@@ -225,7 +232,7 @@ def examples(root: Path, metas: dict[str, Any], seed: int, first: str, count: in
                                              ("Reference", one["ref"], target))]
             found.setdefault(arrow(direction), []).append([*given, *(
                 {"who": system(name), "text": row["hyp"], "lang": target, "shown": name == first,
-                 "flags": [says for flag, says in FLAGS.items() if row.get(flag)]}
+                 "flags": flagged(row, rules.get(direction))}
                 for name, row in rows.items())])
     return found
 

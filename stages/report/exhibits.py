@@ -49,7 +49,7 @@ def worded(table: Table) -> Table:
     for row in table["rows"]:
         if (direction := row.get("direction")) is not None:
             row = {**row, "direction": place(direction),
-                   "rule": direction in GROUPS and not grouped}
+                   "set_off": direction in GROUPS and not grouped}
             grouped |= direction in GROUPS
         rows.append(row)
     return {**table, "rows": rows}
@@ -120,6 +120,26 @@ def find(model: dict[str, Any], **about: Any) -> Table | None:
         if table["rows"] and all(table["about"].get(key) == about[key] for key in about):
             return table
     return None
+
+
+def rules(model: dict[str, Any]) -> dict[str, str]:
+    """{direction: its rule of language ID}, of directions that have one."""
+    table = find(model, kind="off_target", metric=model["meta"]["primary_metric"])
+    return {row["direction"]: row["rule"] for row in (table["rows"] if table else [])
+            if row["direction"] not in GROUPS and row["rule"]}
+
+
+def other_metrics(contrast: Contrast, primary: str) -> list[str]:
+    """Where another metric gives a group of directions another verdict, a sentence each."""
+    found = []
+    for name in ("into_eng", "out_of_eng"):
+        by_metric = contrast["translation"].get(name, {})
+        said = {metric: row.get("stands") or row["verdict"] for metric, row in by_metric.items()}
+        found += [f"By {metric_name(metric)}, {place(name)[0].lower()}{place(name)[1:]} is "
+                  f"{verdict} ({row['delta']:+.2f}), not {said[primary]}."
+                  for metric, verdict in said.items()
+                  if verdict != said[primary] and (row := by_metric[metric])["delta"] is not None]
+    return found
 
 
 def not_above_copying(model: dict[str, Any]) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 INK, MUTED, LINE, FAINT, PAPER = "#1f2328", "#6b7280", "#d5d9df", "#eceff2", "#ffffff"
 BLUE, ORANGE, GREEN = "#2478b5", "#d9660a", "#12906a"
 # Per system: colour, marker, filled. Others take theirs from a cycle.
-SYSTEMS = {"base": (MUTED, "o", False), "base_fewshot": (BLUE, "s", False),
+SYSTEMS = {"base": (MUTED, "o", False), "base_prompted": (BLUE, "s", False),
            "s1": (GREEN, "^", False), "xplus": (ORANGE, "o", True),
            "copy_source": (MUTED, "|", True), "shuffled_refs": (MUTED, "x", True)}
 OTHERS = [(GREEN, "D", True), (BLUE, "v", True), (ORANGE, "D", False), (GREEN, "P", True),

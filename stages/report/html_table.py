@@ -32,7 +32,7 @@ def to_html(table: Table) -> Markup:
         kind(column), html_text(heading(column))) for column in columns)
     body = Markup("")
     for row in table["rows"]:
-        body += Markup('<tr class="rule">' if row.get("rule") else "<tr>")
+        body += Markup('<tr class="rule">' if row.get("set_off") else "<tr>")
         for position, column in enumerate(columns):
             value = row.get(column["key"])
             tag = Markup('th scope="row"' if position == 0 else "td")

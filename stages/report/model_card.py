@@ -57,6 +57,7 @@ def use(language: str, system: str | None) -> str:
     """How to ask the model, as it was asked in training."""
     chat = messages("Where is the station?", PIVOT, language, system=system)
     return "\n".join(["```python", "from transformers import pipeline", "",
+                      'folder = "."  # or the name of the repository that holds this card',
                       f"chat = {json.dumps(chat, indent=4)}",
                       'pipeline("text-generation", model=folder)(chat, do_sample=False)', "```"])
 
@@ -91,8 +92,11 @@ def card(root: Path, folder: Path) -> str:
         parts += [f"## Results on {md_text(test_set)} (suite {suite})", "", headline["says"]
                   + " Intervals and verdicts: paired tests against the untuned model.", "",
                   to_md(headline)]
+    suites = params.get("suites")
+    limits = dict(item for about in (params.get("scales")[scale], *(
+        suites[suite] for suite, *_ in judged)) for item in about["limits"].items())
     parts += ["## Limits", "", *(f"- **{md_text(title)}**: {md_text(' '.join(text.split()))}"
-                                 for title, text in params.scaled("limits").items()), "",
+                                 for title, text in limits.items()), "",
               "## Sources and licences", "", to_md(sources.table(root, scale, ""))]
     return "\n".join(parts).rstrip() + "\n"
 

@@ -4,7 +4,7 @@ in   a table as `significance` writes it: {"id", "title", "says", "cannot", "not
      "columns": [{"key", "label", "kind", "digits"?, "unit"?, "help"?}], "rows": [{key: value}]}
      kind: text, int, float, percent (0-100), p, interval ([low, high]) or verdict.
      Values are raw and unrounded; None means "not applicable". In HTML, a row with a true
-     "rule" is set off from those above it.
+     "set_off" is set off from those above it.
 out  text. Markdown, HTML and LaTeX show rounded values; CSV keeps every digit.
 
 Cells carry the output of language models, so nothing in a cell may act: each renderer escapes

@@ -53,12 +53,18 @@ def write_lines(path: Path, value: Row) -> None:
     jsonl.write_text(path, f"{{\n{body}\n}}\n")
 
 
+def contrasts(settings: Row) -> list[list[str]]:
+    """The contrasts of a run, checked: those fixed beforehand, then those added later."""
+    found: list[list[str]] = [*settings["contrasts"], *settings.get("later", [])]
+    pairing.check_contrasts(found, settings["confirm"])
+    return found
+
+
 def publish(translations: Path, answers: Path, settings: Row, evidence: str, out: Path) -> None:
     """Check that all systems of the contrasts pair, then write their rows below ``out``."""
-    contrasts = settings["contrasts"]
-    pairing.check_contrasts(contrasts, settings["confirm"])
-    translated = pairing.translations(results.translations, translations, contrasts)
-    answered = pairing.answers(results.answers, answers, "", contrasts)
+    chosen = contrasts(settings)
+    translated = pairing.translations(results.translations, translations, chosen)
+    answered = pairing.answers(results.answers, answers, "", chosen)
     neural = next(iter(next(iter(translated.values())).rows.values())).get("scores") or {}
     pairing.check_primary(settings["primary_metric"], [*settings["metrics"], *neural])
     counted = extraction.extract(list(translated.values()), settings["metrics"], settings["seed"])

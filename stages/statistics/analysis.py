@@ -79,8 +79,8 @@ def reasoned(results: dict[str, Results], settings: Row,
 
 
 def confirm(first: Row, second: Row) -> None:
-    """Set ``stands`` on every row of the first contrast's headline: the weaker of its own verdict
-    and that of the same row of the contrast that has to confirm it."""
+    """Set ``stands`` on every row of a contrast's headline: the weaker of its own verdict and that
+    of the same row of the contrast that has to confirm it."""
     for name in first.keys() & second.keys():
         mine, theirs = first[name], second[name]
         if isinstance(mine, dict) and isinstance(theirs, dict):
@@ -97,12 +97,12 @@ def model(rows: Path) -> Row:
     # `evidence`: what the numbers can and cannot show, in a sentence or two.
     settings, about = (json.loads((rows / name).read_text("utf-8"))
                        for name in ("settings.json", "about.json"))
-    contrasts = settings["contrasts"]
-    pairing.check_contrasts(contrasts, settings["confirm"])
+    contrasts = published.contrasts(settings)
+    every = {**settings, "contrasts": contrasts}
     translations, copied = published.translations(rows, contrasts)
     answers = published.answers(rows, contrasts)
-    tables, paired, mt, signatures = translated(translations, copied, settings)
-    more, more_paired, reason, curves = reasoned(answers, settings)
+    tables, paired, mt, signatures = translated(translations, copied, every)
+    more, more_paired, reason, curves = reasoned(answers, every)
     meta, evidence = next(iter(translations.values())).meta, about["evidence"]
     if meta.get("limit"):
         evidence += f" Translation: {meta['limit']} sentences a direction ({meta['test_set']})."
@@ -120,8 +120,10 @@ def model(rows: Path) -> Row:
         if key(contrast) in reason:
             found["reasoning"] = reason[key(contrast)]
         headlines[key(contrast)] = found
-    if facts["confirm"]:
-        confirm(headlines[facts["contrasts"][0]], headlines[facts["confirm"]])
+    for system, baseline in contrasts if settings["confirm"] else ():
+        second = [settings["confirm"][0], baseline]
+        if system == contrasts[0][0] and second in contrasts:
+            confirm(headlines[key([system, baseline])], headlines[key(second)])
     stated = [{"what": what, "value": str(value)} for what, value in (
         ("scale", meta["scale"]), ("suite", meta.get("suite")),
         ("endpoints, SHA-256", facts["endpoints_sha256"]),

@@ -242,5 +242,11 @@ def verdict(delta: float, p: float | None, noninferior: float | None, equivalent
 
 
 def weaker(verdicts: Sequence[str]) -> str:
-    """The least favourable of several verdicts on one claim, with its reason if it has one."""
+    """The least favourable of several verdicts on one claim, with its reason if it has one.
+
+    A gain need not lie within the margin: what "better" and "equivalent" both show is that nothing
+    was lost beyond it, which is "maintained".
+    """
+    if set(verdicts) == {"better", "equivalent"}:
+        return "maintained"
     return min(verdicts, key=lambda word: VERDICTS.index(word.split(" (")[0]))

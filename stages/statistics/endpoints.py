@@ -60,9 +60,14 @@ def keys(translations: Mapping[str, Results], answers: Mapping[str, Results],
 
 def statement(settings: Row, tasks: Mapping[str, Row], items: Keys, segments: Keys) -> Row:
     """What the data model says about it: nothing is called fixed beforehand without a commit."""
+    later = [" against ".join(pair) for pair in settings.get("later", [])]
     now, committed = endpoints(settings, tasks, items, segments), settings.get("endpoints_sha256")
     fixed = now == committed
     return {"endpoints_sha256": now, "endpoints_committed": committed, "fixed_beforehand": fixed,
             "endpoints_cover": [*(name for name in SETTINGS if name in settings), *FACTS],
-            "endpoints_say": "Fixed beforehand: a commit older than the results holds this hash."
-            if fixed else "Chosen later: no committed hash covers these endpoints."}
+            "endpoints_say": ("Fixed beforehand: params.yaml holds this hash, and its history says "
+                              "since when." if fixed else
+                              "Chosen later: the hash in params.yaml is not that of these "
+                              "endpoints.")
+            + (f" Added later, and able only to weaken a verdict: {', '.join(later)}."
+               if later else "")}

@@ -70,11 +70,13 @@ def dev_scores(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sys
 
 
 def screened(share: float) -> dict[str, tuple[Path, Row, list[int]]]:
-    """{task: (file of its items, settings, rows of the screening share)}."""
+    """{task, or part or language of one: (file of its items, settings, rows of the screening
+    share)}."""
     found, limit = {}, params.get("arm_scores.items")
     for task, about in params.suite("eval_reason.tasks").items():
-        file = DATA / "download/items" / f"{task}.jsonl"
-        found[task] = file, about, items.screening(file, share, limit)
+        for part, asked in stock.parts(task, about).items():
+            file = DATA / "download/items" / f"{part}.jsonl"
+            found[part] = file, {**about, "stock": asked}, items.screening(file, share, limit)
     return {task: one for task, one in found.items() if one[2]}
 
 
@@ -87,10 +89,11 @@ def answered(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, share
     """Mean log-probability of the right choice, and accuracy, on the screening items."""
     tasks = screened(share)
     asked = answer(network, tokenizer, {
-        task: stock.task(about.get("stock", "question"), file, task)
+        task: stock.task(about["stock"], file, task, about.get("shots"), about.get("tokens"))
         for task, (file, about, _) in tasks.items()},
         {task: rows for task, (_, _, rows) in tasks.items()}, params.suite("eval_reason.batch"),
-        params.get("seed"))
+        params.get("seed"), {task: about["filter"] for task, (_, about, _) in tasks.items()
+                             if "filter" in about})
     rows = {task: item_rows(task, tasks[task][1]["metric"], version, samples)
             for task, (version, samples) in asked.items()}
     return {"accuracy": {task: round(fmean(row["score"] for row in mine), 6)

@@ -91,7 +91,7 @@ def publish(fetched: Path, settings: Row, evidence: str, out: Path) -> None:
         kind = Path(out_of(stage)).parent
         (fetched / kind / "base").symlink_to((kind / "base").resolve())
     published.publish(fetched / "data/eval_mt", fetched / "data/eval_reason",
-                      {**settings, "contrasts": [[SYSTEM, "base"]], "confirm": None}, evidence,
-                      fetched / "rows")
+                      {**settings, "contrasts": [[SYSTEM, "base"]], "confirm": None, "later": []},
+                      evidence, fetched / "rows")
     for name in ROWS:
         shutil.copy(fetched / "rows" / SYSTEM / name, out / name)

@@ -130,8 +130,9 @@ def nothing(settings: Settings) -> Row:
 
 def aggregate(tasks: Sequence[Task], settings: Settings) -> list[Row]:
     """Macro mean (primary; tasks fixed, then sampled), interquartile mean, pooled items,
-    multilingual tasks: all over the tasks that carry the verdict."""
-    alpha = settings["alpha"]
+    multilingual tasks: all over the tasks that carry the verdict. Last, the macro mean over every
+    task that was asked, which decides nothing."""
+    alpha, every = settings["alpha"], tasks
     tasks = [task for task in tasks if task.carries]
     if not tasks:
         return [nothing(settings)]
@@ -148,6 +149,9 @@ def aggregate(tasks: Sequence[Task], settings: Settings) -> list[Row]:
         set_verdict(row, p, alpha, mean.tasks)
     if len(tasks) < 2:
         table[1]["verdict"] = "n/a (one task)"
+    if len(every) > len(tasks):
+        table.append(aggregate_row(macro("every task that was asked", every, alpha), settings)
+                     | {"p_holm": None, "verdict": "n/a (decides nothing)"})
     if table[0]["p"] is not None:
         table[0]["turns"] = decision.turns(
             [task.row["task"] for task in tasks], [task.part for task in tasks],

@@ -32,8 +32,9 @@ def of_tasks(tasks: Sequence[Task], settings: Settings) -> list[str]:
     """Notes of the task table."""
     alpha = settings["alpha"]
     carried = sum(task.carries for task in tasks)
-    said = [f"{carried} of {len(tasks)} tasks carry the verdict, fixed before any tuned system was "
-            "scored; the others enter no mean and no correction.",
+    said = [f"{carried} of {len(tasks)} tasks carry the verdict: those that the untuned model "
+            "passed on items that are never tested. The others enter no mean that decides and no "
+            "correction.",
             f"Margin for a single task: {settings['margin_task_pp']} points; p NI and p TOST are "
             f"not corrected for the number of tasks and are judged at {percent(alpha / 2)}.",
             f"{settings['resamples']} resamples and {settings['ar_trials']} sign flips, seeded by "
@@ -127,6 +128,9 @@ def caveats(tasks: Sequence[Task], whole: Sequence[Row], logprob: Sequence[Row],
         said.append(f"A loss is proven by the log-probability of the right choice: it "
                     f"{fell(row['delta'], 3, 'nats')} on average (p {row['p']:.2g}), whatever the "
                     f"verdict by accuracy ({whole[0]['verdict']}).")
+    said += [f"By the log-probability of the right choice {row['task']} alone got worse: it "
+             f"{fell(row['delta'], 3, 'nats')} (p {row['p_holm']:.2g} after Holm)."
+             for row in logprob[1:] if row["verdict"] == "worse"]
     said += turned(whole[0], "the macro mean")
     if len(whole) > 1 and whole[1]["verdict"] != whole[0]["verdict"]:
         said.append(f"With the tasks as a sample of tasks the verdict is {whole[1]['verdict']}.")

@@ -228,6 +228,12 @@ def notes(metric: Metric, rows: Sequence[Row], settings: Settings) -> list[str]:
         said.append("Fluency in the language, not translation: more than "
                     f"{100 * settings['fluency_share']:g} % of the gain survives shuffled "
                     f"references for {', '.join(fluent)}.")
+    if unit == "documents" and (narrow := [
+            place(row["direction"]) for row in rows if row["ci"] and row["ci_sentences"]
+            and row["ci"][1] - row["ci"][0] < row["ci_sentences"][1] - row["ci_sentences"][0]]):
+        said.append("The interval by document is narrower than that by sentence, which happens by "
+                    "chance where documents are few: read the wider one for "
+                    f"{', '.join(narrow)}.")
     if unit == "documents" and (lost := [
             place(row["direction"]) for row in rows if row["verdict"].split(" (")[0] not in (
                 "better", "worse") and row["p_sentences"] <= alpha]):
