@@ -14,6 +14,7 @@ from stages import significance
 from stages.common import jsonl
 from stages.common.errors import UserError
 from stages.report import __main__ as report
+from stages.statistics import analysis
 from tests.rows.result_files import (
     SETTINGS,
     analysed,
@@ -476,6 +477,16 @@ def test_the_weaker_of_two_verdicts_stands(folders):
     macro = first["reasoning"]["macro"]
     assert macro["stands"] in (macro["verdict"], second["reasoning"]["macro"]["verdict"])
     assert "stands" not in second["reasoning"]["macro"]
+
+
+@pytest.mark.parametrize(("delta", "first", "second", "stands"), [
+    (1.0, "better", "worse", "inconclusive"), (-1.0, "maintained", "worse", "worse"),
+    (1.0, "inconclusive", "worse", "inconclusive"), (-1.0, "worse", "better", "worse"),
+    (None, "n/a (not tested)", "worse", "worse"), (1.0, "better", "better", "better")])
+def test_what_stands_of_two_verdicts(delta, first, second, stands):
+    row = {"macro": {"delta": delta, "verdict": first}}
+    analysis.confirm(row, {"macro": {"verdict": second}})
+    assert row["macro"]["stands"] == stands
 
 
 def test_a_contrast_added_later_is_computed_weakens_and_stays_out_of_the_hash(folders):

@@ -80,13 +80,17 @@ def reasoned(results: dict[str, Results], settings: Row,
 
 def confirm(first: Row, second: Row) -> None:
     """Set ``stands`` on every row of a contrast's headline: the weaker of its own verdict and that
-    of the same row of the contrast that has to confirm it."""
+    of the same row of the contrast that has to confirm it. A loss of the second where the first
+    rose leaves the sign open: inconclusive."""
     for name in first.keys() & second.keys():
         mine, theirs = first[name], second[name]
         if isinstance(mine, dict) and isinstance(theirs, dict):
             confirm(mine, theirs)
     if "verdict" in first and "verdict" in second:
-        first["stands"] = closed_forms.weaker([first["verdict"], second["verdict"]])
+        opposite = second["verdict"] == "worse" and first["delta"] is not None \
+            and first["delta"] > 0
+        first["stands"] = closed_forms.weaker([
+            first["verdict"], "inconclusive" if opposite else second["verdict"]])
 
 
 def model(rows: Path) -> Row:

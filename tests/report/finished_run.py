@@ -190,7 +190,7 @@ def build(root: Path, scale: str = "desk") -> Path:
                         "ref": f"Please choose lesson {number} on this device",
                         "hyp": "" if empty else HOSTILE if number == 3 else
                         f"{system}: please select the lesson {number}", "hyp_lang": "eng_Latn",
-                        "hyp_lang_p": 0.9, "off_target": number % 5 == 0, "empty": empty,
+                        "hyp_lang_p": 0.9, "off_target": {"top1": number % 5 == 0}, "empty": empty,
                         "copy": False, "truncated": False, "ref_hash": "0" * 16},
                         ensure_ascii=False) + "\n")
     for system in ("base", "xplus"):

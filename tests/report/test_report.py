@@ -143,9 +143,10 @@ def test_same_input_same_bytes(finished, tmp_path):
 def test_examples_are_drawn_by_the_seed_alone(finished):
     metas = evidence.metas(finished / "data/eval_mt")
     assert list(metas) == ["base", "base_prompted", "s1", "xplus"]
-    one = evidence.examples(finished, metas, 1, "xplus", 4)
-    assert one == evidence.examples(finished, metas, 1, "xplus", 4)
-    assert one != evidence.examples(finished, metas, 2, "xplus", 4)
+    rules = {"deu_Latn-eng_Latn": "top1"}
+    one = evidence.examples(finished, metas, 1, "xplus", 4, rules)
+    assert one == evidence.examples(finished, metas, 1, "xplus", 4, rules)
+    assert one != evidence.examples(finished, metas, 2, "xplus", 4, rules)
     assert list(one) == ["German → English", "English → German", "English → Indonesian",
                          "English → Swahili", "Indonesian → English", "Swahili → English"]
     assert {len(samples) for samples in one.values()} == {4}
@@ -173,6 +174,13 @@ def test_lines_seen_in_training_are_counted_by_language_and_side(finished):
         {"text": "German", "lines": 100, "like a source, %": 3, "like a translation, %": 1},
         {"text": "Swahili", "lines": 200, "like a source, %": 0, "like a translation, %": 0}]
     assert "Test lines seen in training" in (finished / RUN / "REPORT.md").read_text()
+
+
+def test_an_answers_language_is_flagged_by_the_rule_of_its_direction():
+    row = {"empty": False, "off_target": {"top1": False, "no_other_p50": True}}
+    assert evidence.flagged(row, "top1") == evidence.flagged(row, None) == []
+    assert evidence.flagged(row, "no_other_p50") == ["wrong language"]
+    assert evidence.flagged(row | {"empty": True}, None) == ["no answer"]
 
 
 def test_only_the_statistics_are_required(tmp_path):

@@ -202,7 +202,8 @@ def test_verdicts_are_read_from_the_top(delta, p, lower, both, word):
 @pytest.mark.parametrize(("verdicts", "weakest"), [
     (["better", "better"], "better"), (["better", "worse"], "worse"),
     (["maintained", "inconclusive"], "inconclusive"), (["equivalent", "maintained"], "maintained"),
-    (["better", "equivalent"], "maintained"), (["better", "maintained"], "maintained"), (["inconclusive", "n/a (one cluster only: x)"],
+    (["better", "equivalent"], "maintained"), (["better", "maintained"], "maintained"),
+    (["inconclusive", "n/a (one cluster only: x)"],
                                                "n/a (one cluster only: x)"),
     (["n/a (not tested)", "worse"], "worse"), (["cannot show harm", "maintained"],
                                                "cannot show harm")])
