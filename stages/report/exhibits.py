@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import evidence, figures
-from .render import Table
+from .render import Table, number
 
 Contrast = dict[str, Any]
 METRICS = {"chrf++": "chrF++", "chrf": "chrF", "spbleu": "spBLEU"}
@@ -136,7 +136,7 @@ def other_metrics(contrast: Contrast, primary: str) -> list[str]:
         by_metric = contrast["translation"].get(name, {})
         said = {metric: row.get("stands") or row["verdict"] for metric, row in by_metric.items()}
         found += [f"By {metric_name(metric)}, {place(name)[0].lower()}{place(name)[1:]} is "
-                  f"{verdict} ({row['delta']:+.2f}), not {said[primary]}."
+                  f"{verdict} ({number(row['delta'], 2, signed=True)}), not {said[primary]}."
                   for metric, verdict in said.items()
                   if verdict != said[primary] and (row := by_metric[metric])["delta"] is not None]
     return found
