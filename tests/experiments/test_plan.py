@@ -1,14 +1,18 @@
 """The plan's formulas against counted operations and published sizes; what does not fit stops."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
+from ruamel.yaml import YAML
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from stages.comet.checkpoints import METRICS
 from stages.common.errors import UserError
 from stages.experiments import plan
+
+ROOT = Path(__file__).parents[2]
 
 EIGHT = {"hidden": 4096, "intermediate": 12288, "heads": 32, "kv_heads": 8, "head_dim": 128,
          "vocab": 151936, "tied": False}
@@ -155,3 +159,17 @@ def test_every_judge_is_a_row_and_all_have_a_size():
     assert not [name for name in by_name(plan.stages(BLOCK | {"judges": {}}, 36, BOTTOM, TOP))
                 if name.startswith("eval_mt,")]
     assert set(plan.JUDGES) == set(METRICS)
+
+
+SHIPPED = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+
+
+@pytest.mark.parametrize(("scale", "suite"), [
+    *((scale, "paper") for scale in SHIPPED["scales"] if scale.startswith("paper")),
+    ("desk", "desk"), ("desk", "standard"), ("tiny", "tiny")])
+def test_every_shipped_scale_can_be_planned(scale, suite, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(json.dumps(SHIPPED | {"scale": scale, "suite": suite}))
+    plan.main()
+    out = capsys.readouterr().out
+    assert SHIPPED["scales"][scale]["model"]["name"] in out and "train_s2" in out
