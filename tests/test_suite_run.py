@@ -36,8 +36,8 @@ def settle(**more) -> None:
     tree = json.loads(json.dumps(SETTINGS))
     tree |= {"scale": "tiny", "suite": "standard"}
     tree["machine"]["threads"] = 1
-    tree["significance"] |= {"contrasts": [["xplus", "base"]], "confirm": None, "resamples": 100,
-                             "ar_trials": 99, "simulations": 20}
+    tree["significance"] |= {"contrasts": [["xplus", "base"]], "confirm": None, "later": [],
+                             "resamples": 100, "ar_trials": 99, "simulations": 20}
     suite = tree["suites"]["standard"]
     for asset, name in suite_mirror.SOURCES.items():
         suite["download"][asset]["source"] = name

@@ -55,9 +55,10 @@ def write_lines(path: Path, value: Row) -> None:
 
 def contrasts(settings: Row) -> list[list[str]]:
     """The contrasts of a run, checked: those fixed beforehand, then those added later."""
-    found: list[list[str]] = [*settings["contrasts"], *settings.get("later", [])]
-    pairing.check_contrasts(found, settings["confirm"])
-    return found
+    fixed, later = settings["contrasts"], settings.get("later", [])
+    pairing.check_contrasts(fixed, settings["confirm"])
+    pairing.check_contrasts([*fixed, *later], settings["confirm"])
+    return [*fixed, *later]
 
 
 def publish(translations: Path, answers: Path, settings: Row, evidence: str, out: Path) -> None:

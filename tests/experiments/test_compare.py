@@ -80,7 +80,7 @@ def folder(place, monkeypatch):
 
 def test_rows_of_a_comparator_pair_with_the_bases(folder):
     settings(folder, {"other": OTHER})
-    with pytest.raises(UserError, match="Run `dvc repro eval_mt@base` first"):
+    with pytest.raises(UserError, match="Run `dvc repro eval_mt@base eval_reason@base` first"):
         compare.main(["other"])
     eval_mt.main(["base", *compare.TRANSLATE, "data/eval_mt/base"])
     eval_reason.main(["base", "data/eval_reason/base"])

@@ -24,8 +24,13 @@ def numbers(row):
 def test_only_tasks_that_carry_the_verdict_enter_a_mean():
     _, with_b = whole("a", "b", "c", b={"carries": False})
     _, without = whole("a", "c")
-    assert [numbers(row) for row in with_b] == [numbers(row) for row in without]
-    assert with_b[0]["tasks"] == 2
+    *deciding, every = with_b
+    assert [numbers(row) for row in deciding] == [numbers(row) for row in without]
+    assert deciding[0]["tasks"] == 2
+    assert every["tasks"] == 3 and every["verdict"] == "n/a (decides nothing)"
+    all_three = whole("a", "b", "c")[1][0]
+    assert [every[key] for key in ("delta", "ci", "p")] == [
+        all_three[key] for key in ("delta", "ci", "p")]
     found, _ = whole("a", "b", "c", b={"carries": False})
     left = [task for task in found if task.carries]
     assert aggregate.margin_curve(found, SETTINGS) == aggregate.margin_curve(left, SETTINGS)
