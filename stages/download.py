@@ -7,7 +7,7 @@ in     data/sources.lock   what may be fetched, with the SHA-256 of every file k
        LLAMAX2_MIRROR      (environment) a folder <host>/<path> that is asked before the network
 out    the asset's folder, complete and verified, in the form its readers use
 paper  sec. 3 names NLLB and OPUS-100, Qwen3-8B/14B and FLORES-101; the scale desk uses what
-       package registries hold (README, "What is ours").
+       package registries hold (README, "What is the paper's and what is ours").
 
 A conversion is done once, here: GGUF to safetensors, the packaged encoder to XLM-RoBERTa form,
 its vocabulary to a sentencepiece model, BIG-bench files to one JSONL per task.

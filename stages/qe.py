@@ -1,7 +1,7 @@
 """Estimate translation quality; choose the training pairs by it. Two steps, run apart, so that a
 new threshold does not score again.
 
-score  in   data/langid: pairs; data/download/encoder; dev split of data/format/test.jsonl
+score  in   data/langid: pairs; data/download/encoder; dev split of data/format/corpus/test.jsonl
        out  pairs with "qe" and auc.json: how well the scores tell damaged from right text;
             stats.json, dropped_sample.jsonl. The scorer is a published one (params: metric, which
             lies in place of the encoder), in shards where the input is; else comet-desk-qe, trained

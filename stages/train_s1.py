@@ -1,7 +1,7 @@
 """Stage 1: tune the bottom layers, where source text is encoded.
 
 in     data/qe/select/pairs.jsonl      the chosen pairs, direction assigned
-       data/format/test.jsonl          its dev split, for the held-out loss only
+       data/format/corpus/test.jsonl          its dev split, for the held-out loss only
        data/download/model             the instruct model
 out    layers.safetensors (the trained tensors), config.json, loss.csv, sensitivity.csv
 paper  two-stage training, first stage: bottom 4 layers, 1 epoch, cosine, warmup 0.03.

@@ -1,7 +1,7 @@
 """Stage 2: tune the top layers, where target text is written, starting from stage 1.
 
 in     data/qe/select/pairs.jsonl      the same pairs as in stage 1
-       data/format/test.jsonl          its dev split, for the held-out loss only
+       data/format/corpus/test.jsonl          its dev split, for the held-out loss only
        data/train_s1                   what stage 1 trained
 out    layers.safetensors (the trained tensors), config.json, loss.csv, sensitivity.csv
 paper  two-stage training, second stage: top 15 layers; the middle stays frozen throughout.

@@ -26,6 +26,7 @@ ROOMS = sorted(path.name for path in (ROOT / "stages").iterdir()
 MODELS = {"model", "training", "launch", "decoding", "comet", "convert"}
 # What a room may import beside itself and `common`.
 MAY_USE = {"training": {"model", "launch"}, "launch": {"model"}, "decoding": {"model", "launch"},
+           "comet": {"launch"},
            "statistics": {"rows"}, "verify": {"rows", "statistics", "report"},
            "report": {"model"}}
 TOP = {"experiments"}  # commands beside the pipeline: they may use every room

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..common import jsonl
+from ..launch import workers
 
 if TYPE_CHECKING:
     import torch
@@ -25,19 +26,23 @@ CHECK = 32  # rows scored through comet's own predict() as well
 
 
 def embed(model: Any, texts: Iterable[str], batch: int) -> dict[str, torch.Tensor]:
-    """{text: sentence embedding}, each text once, in length-sorted batches."""
+    """{text: sentence embedding}, each text once, in length-sorted batches side by side."""
     import torch
     from tqdm import tqdm
 
-    ordered = sorted(set(texts), key=lambda text: (len(text), text))
-    vectors: dict[str, torch.Tensor] = {}
-    with torch.inference_mode(), tqdm(total=len(ordered), desc="encode", unit="sent") as bar:
-        for start in range(0, len(ordered), batch):
-            part = ordered[start:start + batch]
+    def encoded(part: list[str]) -> np.ndarray:
+        with torch.inference_mode():
             tokens = model.encoder.prepare_sample(part)
             found = model.get_sentence_embedding(tokens["input_ids"], tokens["attention_mask"])
-            vectors |= dict(zip(part, found, strict=True))
-            bar.update(len(part))
+            return np.asarray(found)
+
+    ordered = sorted(set(texts), key=lambda text: (len(text), text))
+    parts = [ordered[start:start + batch] for start in range(0, len(ordered), batch)]
+    vectors: dict[str, torch.Tensor] = {}
+    with tqdm(total=len(ordered), desc="encode", unit="sent") as bar:
+        for place, found in workers.mapped(encoded, parts, model.device):
+            vectors |= zip(parts[place], torch.from_numpy(found), strict=True)
+            bar.update(len(found))
     return vectors
 
 

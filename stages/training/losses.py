@@ -12,6 +12,8 @@ from array import array
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from ..launch import processes, workers
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -99,15 +101,19 @@ def batches(model: PreTrainedModel, examples: list[Example], pad: int, batch: in
 
 
 def dev_loss(model: PreTrainedModel, examples: list[Example], pad: int, batch: int) -> float:
-    """Token-weighted mean loss over held-out examples, without gradients."""
+    """Token-weighted mean loss over held-out examples, without gradients, batches side by side."""
     import torch
 
-    total = tokens = 0.0
-    with torch.inference_mode():
-        for rows in batches(model, examples, pad, batch):
-            total += float(target_loss(model, rows))
-            tokens += int((rows["labels"] != -100).sum())
-    return total / tokens
+    def summed(rows: dict[str, Tensor]) -> float:
+        with torch.inference_mode():
+            return float(target_loss(model, rows))
+
+    parts = list(batches(model, examples, pad, batch))
+    # A model that is spread over processes is computed by all of them together, batch by batch.
+    found = (dict(workers.mapped(summed, parts, model.device)) if processes.count() == 1
+             else dict(enumerate(map(summed, parts))))
+    tokens = sum(int((rows["labels"] != -100).sum()) for rows in parts)
+    return sum(found[place] for place in range(len(parts))) / tokens
 
 
 def mean_loss(model: PreTrainedModel, examples: list[Example], pad: int, batch: int) -> Tensor:

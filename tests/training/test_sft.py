@@ -334,3 +334,17 @@ def test_the_loss_of_a_step_is_the_mean_over_its_answer_tokens(tiny_model, tmp_p
     assert run.state.log_history[0]["loss"] == pytest.approx(plain.item(), abs=1e-4)  # 4 decimals
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-3)
+
+
+def test_the_held_out_loss_is_the_same_with_any_number_of_threads(tiny_model, tmp_path):
+    """It is computed by copies of a process that has trained with all of them."""
+    texts = (stage_fixture.pairs(tmp_path / "pairs.jsonl", 24),
+             stage_fixture.pairs(tmp_path / "dev.jsonl", 9, split="dev"))
+    before = torch.get_num_threads()
+    for threads in (1, 2):
+        sft.train(tiny_model, *texts, tmp_path / f"{threads}", [0, 5], 6,
+                  stage_fixture.SETTINGS | {"dev_pairs": 9}, None,
+                  stage_fixture.MACHINE | {"threads": threads})
+    torch.set_num_threads(before)
+    one, two = (json.loads((tmp_path / f"{n}/config.json").read_text())["dev_loss"] for n in (1, 2))
+    assert one == two and one["after"] < one["before"]
