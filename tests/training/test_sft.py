@@ -15,6 +15,7 @@ from stages.common.errors import UserError
 from stages.model import prompts, weights
 from stages.training import loop, losses, replay, sft, trainable
 from tests.stage_fixture import MACHINE, SETTINGS
+from tests.stage_fixture import pairs as fixture_pairs
 
 
 def pair(number: int, **extra) -> dict:
@@ -338,13 +339,13 @@ def test_the_loss_of_a_step_is_the_mean_over_its_answer_tokens(tiny_model, tmp_p
 
 def test_the_held_out_loss_is_the_same_with_any_number_of_threads(tiny_model, tmp_path):
     """It is computed by copies of a process that has trained with all of them."""
-    texts = (stage_fixture.pairs(tmp_path / "pairs.jsonl", 24),
-             stage_fixture.pairs(tmp_path / "dev.jsonl", 9, split="dev"))
+    texts = (fixture_pairs(tmp_path / "pairs.jsonl", 24),
+             fixture_pairs(tmp_path / "dev.jsonl", 9, split="dev"))
     before = torch.get_num_threads()
     for threads in (1, 2):
         sft.train(tiny_model, *texts, tmp_path / f"{threads}", [0, 5], 6,
-                  stage_fixture.SETTINGS | {"dev_pairs": 9}, None,
-                  stage_fixture.MACHINE | {"threads": threads})
+                  SETTINGS | {"dev_pairs": 9}, None,
+                  MACHINE | {"threads": threads})
     torch.set_num_threads(before)
     one, two = (json.loads((tmp_path / f"{n}/config.json").read_text())["dev_loss"] for n in (1, 2))
     assert one == two and one["after"] < one["before"]
