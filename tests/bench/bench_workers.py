@@ -19,7 +19,7 @@ from stages.decoding import greedy, translation
 from stages.launch import workers
 from stages.model import prompts, weights
 
-BATCH_TOKENS, LIMIT = 16_000, 64  # of the suite desk
+BATCH_TOKENS, LIMIT = 4_000, 64  # as many batches as a stage of all directions has
 
 
 def one_after_the_other(work: Callable[[Any], Any], parts: Sequence[Any], _: torch.device,
