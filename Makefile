@@ -79,7 +79,7 @@ doctor: setup ## environment, disk, models, names: what would stop a run, and wh
 compare: setup ## a system of others against the base (SYSTEM=tower_plus; ACCEPT=--accept for its licence)
 	python -m stages.experiments.compare $(SYSTEM) $(ACCEPT)
 
-bench: setup ## speed against named peers, in one run
+bench: repro ## speed against named peers, in one run
 	set -e; for script in tests/bench/bench_*.py; do python $$script; done
 
 bench-gpu: setup ## training steps at Qwen3-8B's width, 12 layers, on one GPU of 80 GB

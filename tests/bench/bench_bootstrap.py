@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
-from sacrebleu.significance import PairedTest
+from sacrebleu.significance import PairedTest, Result
 
 from stages.common.hashes import file_sha256
 from stages.convert.encoder import tiny
@@ -59,8 +59,8 @@ def ours(name, refs, systems):
         tables = np.stack([lexical.ngram_statistics(side, references) for side in sides])
     else:
         score = lexical.chrf
-        references, *sides = lexical.chrf_grams([refs, *systems])
-        tables = np.stack([lexical.chrf_statistics(side, references) for side in sides])
+        characters, *others = lexical.chrf_grams([refs, *systems])
+        tables = np.stack([lexical.chrf_statistics(side, characters) for side in others])
     extraction, spans = time.perf_counter() - start, []
     for _ in range(REPEATS):  # a hundredth of a second: one timing would be mostly warm-up
         start = time.perf_counter()
@@ -96,8 +96,8 @@ def theirs(name, refs, systems, test_type="bs"):
         peer._extract_corpus_statistics(system, None)
     extraction = time.perf_counter() - end
     [found] = [result for key, result in results.items() if key != "System"]
-    return end - start, end - start - extraction, np.array([r.score for r in found]), np.array(
-        [r.p_value for r in found[1:]])
+    scores, p = zip(*((r.score, r.p_value) for r in found if isinstance(r, Result)), strict=True)
+    return end - start, end - start - extraction, np.array(scores), np.array(p[1:])
 
 
 def their_floor(name, refs, system):

@@ -1,7 +1,6 @@
 """The data stages on real pairs multiplied to volume, and their parts beside named peers.
 
-    python tests/bench/bench_data.py data/format/corpus/train.jsonl data/download/lid \\
-        --pairs 20000 80000 --signatures 1000000
+    python tests/bench/bench_data.py --pairs 20000 80000 --signatures 1000000
 
 In one run on the same texts, per CPU-second: SimHash signatures beside the package `simhash` and
 datasketch's MinHash; the Hamming join, whose pairs must be those of brute force on 6,000 texts;
@@ -183,8 +182,10 @@ def steps(rows, counts, lid):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("pairs", type=Path, help="real pairs, as JSON Lines of src and tgt")
-    parser.add_argument("lid", type=Path, help="folder of the detector")
+    parser.add_argument("pairs", type=Path, nargs="?", default="data/format/corpus/train.jsonl",
+                        help="real pairs, as JSON Lines of src and tgt")
+    parser.add_argument("lid", type=Path, nargs="?", default="data/download/lid",
+                        help="folder of the detector")
     parser.add_argument("--pairs", dest="counts", type=int, nargs="+", default=[20_000, 80_000])
     parser.add_argument("--signatures", type=int, default=1_000_000)
     args = parser.parse_args()

@@ -1,6 +1,6 @@
 """Greedy decoding here against `generate` of transformers: same model, prompts and batches.
 
-    python tests/bench/bench_generate.py data/download/model data/format/suite/test.jsonl
+    python tests/bench/bench_generate.py
 
 Run it on the interface strings of the suite desk and on the news of the suite standard: what is
 saved depends on how long prompts are and how unequal. Prints seconds and the ratio, after checking
@@ -39,8 +39,8 @@ def peer(network, tokenizer, ids, ends, limit, batch):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("model", type=Path)
-    parser.add_argument("test", type=Path)
+    parser.add_argument("model", type=Path, nargs="?", default="data/download/model")
+    parser.add_argument("test", type=Path, nargs="?", default="data/format/suite/test.jsonl")
     parser.add_argument("--language", default="spa_Latn", help="translated into English")
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--limit", type=int, default=128, help="new tokens")

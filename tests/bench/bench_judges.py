@@ -45,10 +45,10 @@ def main() -> None:
                                   encoder_model="XLM-RoBERTa", word_layer=12)
         model = checkpoints.load("xcomet-xl", Path(folder) / "m")
     fixed(model, samples[:FIXED])
-    seconds = {"fixed": [], "sorted": []}
+    seconds: dict[str, list[float]] = {"fixed": [], "sorted": []}
     for _ in range(2):
-        for name, run in (("fixed", fixed), ("sorted", lambda *both: judges.predict(
-                *both, TOKENS, "sorted"))):
+        for name, run in (("fixed", fixed), ("sorted", lambda model, samples: judges.predict(
+                model, samples, TOKENS, "sorted"))):
             start = time.process_time()
             scores = run(model, samples)
             seconds[name].append(time.process_time() - start)

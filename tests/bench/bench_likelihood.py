@@ -1,6 +1,6 @@
 """Likelihoods that share contexts against lm-eval's own: same model, items, threads, one process.
 
-    python tests/bench/bench_likelihood.py data/download/model data/download/items/*.jsonl
+    python tests/bench/bench_likelihood.py
 
 Prints seconds and the ratio, after checking that both choose the same answers.
 """
@@ -22,8 +22,9 @@ TOKENS, ROWS = 384, 16  # our batch, and lm-eval's at which it is fastest here
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("model", type=Path)
-    parser.add_argument("items", type=Path, nargs="+", help="files {question, choices}")
+    parser.add_argument("model", type=Path, nargs="?", default="data/download/model")
+    parser.add_argument("items", type=Path, nargs="*", help="files {question, choices}",
+                        default=sorted(Path("data/download/items").glob("*.jsonl")))
     parser.add_argument("--each", type=int, default=40, help="items a file")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 import transformers
 
-from stages.model.layers import layer_of
+from stages.model.layer_names import layer_of
 from stages.training import loop, losses, packing, trainable
 
 SETTINGS = {"schedule": "cosine", "warmup": 0.03, "weight_decay": 0.0, "clip": 1.0, "seed": 1,
@@ -30,7 +30,8 @@ class Clock(transformers.TrainerCallback):
     """Seconds of every step but the first, which warms up."""
 
     def __init__(self, device: str) -> None:
-        self.device, self.ends = device, []
+        self.device = device
+        self.ends: list[float] = []
 
     def on_step_end(self, *_, **__):
         if self.device == "cuda":
@@ -51,7 +52,7 @@ def model(args: argparse.Namespace) -> transformers.PreTrainedModel:
     return network.to(args.device, torch.bfloat16 if args.device == "cuda" else torch.float32)
 
 
-def flop(network, layers: list[int], tokens: int) -> float:
+def flop(network: transformers.PreTrainedModel, layers: list[int], tokens: int) -> float:
     """Useful FLOP of a step over so many tokens; embeddings are looked up, not multiplied."""
     sizes = {name: p.numel() for name, p in network.named_parameters() if "embed" not in name}
     lowest = min(layers)
@@ -66,8 +67,9 @@ def run(args, layers, method, pack, batch):
     """Median seconds of a step, useful FLOP a second, tokens a second, peak GiB."""
     network = model(args)
     trainable.choose(network, layers, method, {})
-    engine = {"pack_tokens": pack, "loss_chunk": 1024 if method == "layers" else 0,
-              "precision": "bfloat16" if args.device == "cuda" else "float32"} if pack else {}
+    engine = {"pack_tokens": pack, "loss_chunk": 1024 if method == "layers" else 0} if pack else {}
+    if args.device == "cuda":
+        engine["precision"] = "bfloat16"
     settings = SETTINGS | {"batch": batch} | ({"engine": engine} if engine else {})
     if args.device == "cuda":
         trainable.keep_masters(network, {})

@@ -1,6 +1,6 @@
 """Batches side by side, a thread each, against one after the other with all threads.
 
-    python tests/bench/bench_workers.py data/download/model data/format/suite/test.jsonl
+    python tests/bench/bench_workers.py
 
 Same model, same batches, in one run: answers decoded greedily as `stages.eval_mt` does. The peer is
 the same code with its workers switched off. Prints seconds, their ratio and whether texts differ.
@@ -30,8 +30,8 @@ def one_after_the_other(work: Callable[[Any], Any], parts: Sequence[Any], _: tor
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("model", type=Path)
-    parser.add_argument("test", type=Path)
+    parser.add_argument("model", type=Path, nargs="?", default="data/download/model")
+    parser.add_argument("test", type=Path, nargs="?", default="data/format/suite/test.jsonl")
     parser.add_argument("--language", default="spa_Latn", help="translated into English")
     parser.add_argument("--rows", type=int, default=240)
     parser.add_argument("--threads", type=int, default=2)
@@ -43,9 +43,9 @@ def main() -> None:
         row["tgt"], row["tgt_lang"], row["src_lang"], system="")) for row in rows]
     stop = greedy.newline_tokens(tokenizer)
     batches = len(greedy.batched(network, ids, LIMIT, BATCH_TOKENS))
-    found, took, spread = [], [], workers.mapped
-    for how in (spread, one_after_the_other):
-        workers.mapped = how
+    found, took = [], []
+    for how in (workers.mapped, one_after_the_other):
+        workers.mapped = how  # type: ignore[assignment]
         start = time.perf_counter()
         found.append(greedy.greedy(network, tokenizer, ids, LIMIT, BATCH_TOKENS, stop, "segments"))
         took.append(time.perf_counter() - start)
