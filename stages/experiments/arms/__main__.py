@@ -59,6 +59,7 @@ def main(argv: list[str] | None = None) -> None:
     one.add_argument("seed", type=int)
     steps.add_parser("check", help="does changed code still give the reference arm's bytes?")
     args = parser.parse_args(argv)
+    experiment.recover()  # before any plan, which would read a killed arm's overrides as settings
     match args.step:
         case "run":
             experiment.run_all(args.only, args.again)

@@ -155,12 +155,12 @@ def run_all(only: str | None, again: bool) -> None:
     plan = Plan()
     if busy := running():
         raise UserError(f"{RUNNING}: another `run` is busy with {busy}. Wait for it or stop it")
-    recover()
+    asked = [(arm.name, seed) for arm in plan.arms.values() if not arm.needs for seed in arm.seeds
+             if only in (None, arm.name, f"{arm.name}-{seed}")]
+    if not asked:
+        raise UserError(f"{only}: no such arm, or it waits for others. See `make arms-plan`")
     stale, failed = 0, []
-    for name, seed in [(arm.name, seed) for arm in plan.arms.values() if not arm.needs
-                       for seed in arm.seeds]:
-        if only and only not in (name, f"{name}-{seed}"):
-            continue
+    for name, seed in asked:
         head, plan = clean(), Plan()
         arm = plan.arms[name]
         run, state = plan.one(arm, seed), plan.state(arm, seed)
@@ -172,12 +172,15 @@ def run_all(only: str | None, again: bool) -> None:
         jsonl.write_json(RUNNING, {"pid": os.getpid(), "name": run.name, "set": run.set})
         try:
             seconds = experiment(run, head)
+            if clean() != head:
+                raise UserError(f"{run.name}: there was a commit while it ran, so its quick scores "
+                                "would be those of other code. Run again: finished stages are kept")
             print(f"{run.name}: {collect(run, plan, head, seconds)}", flush=True)
-        except UserError as error:  # the others do not wait for this one to be mended
+        except (UserError, subprocess.CalledProcessError) as error:  # the others do not wait
             print(error, flush=True)
             failed.append(run.name)
-        finally:
-            RUNNING.unlink(missing_ok=True)
+        # Not where it is killed or interrupted: `recover` needs the marker then.
+        RUNNING.unlink(missing_ok=True)
         record.write(Plan())
     if failed:
         raise UserError(f"{', '.join(failed)} failed: the messages stand above. Mend that and run "
