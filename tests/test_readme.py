@@ -17,8 +17,9 @@ def table_in(text: str) -> str:
     return "\n".join(line for line in text.splitlines() if line.startswith("|"))
 
 
-def test_the_result_table_is_the_reports():
-    assert table_in((ROOT / "reports/desk/desk/tables/headline.md").read_text()) in README
+@pytest.mark.parametrize("table", ["headline", "suites"])
+def test_a_result_table_is_the_reports(table):
+    assert table_in((ROOT / f"reports/desk/desk/tables/{table}.md").read_text()) in README
 
 
 def test_the_graph_is_dvcs():
